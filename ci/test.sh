@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# What CI runs. Each step can be run by hand.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export RUST_BACKTRACE=0
+
+step() {
+    echo
+    echo "== $*"
+    "$@"
+}
+
+# Lays out and patches Wasmtime first: the root workspace cannot load without it.
+step cargo xtask patches check
+step cargo fmt --check --package wasmfx --package wasmfx-runtime --package wasmfx-cranelift
+step cargo fmt --check --manifest-path xtask/Cargo.toml
+# The README's test command.
+step cargo xtask test
+step cargo clippy --locked --package wasmfx --package wasmfx-runtime --package wasmfx-cranelift \
+    --all-targets -- --deny warnings
+step cargo clippy --locked --manifest-path xtask/Cargo.toml --all-targets -- --deny warnings
+step bash ci/embedder.sh

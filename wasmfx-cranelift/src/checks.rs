@@ -1,0 +1,49 @@
+//! Null and linearity checks, shared by the backends.
+
+use crate::env::{FuncEnv, Trap};
+use crate::view::{ContObj, ContRef};
+use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC};
+use cranelift_frontend::FunctionBuilder;
+
+/// A continuation whose reference is known to be usable here. Whoever consumes it increments the
+/// revision (`wasmfx_runtime::layout`, C1).
+#[derive(Clone, Copy)]
+pub(crate) struct Checked {
+    pub(crate) contref: ContRef,
+    revision: Value,
+}
+
+impl Checked {
+    /// Traps unless `cont` is a reference that has not been consumed.
+    pub(crate) fn new(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont: Value) -> Checked {
+        let (contref, revision) = ContObj(cont).split(&mut builder.cursor());
+        env.trap_if_zero(builder, contref.0, Trap::NullReference);
+        let current = contref.revision(env, builder);
+        let usable = builder.ins().icmp(IntCC::Equal, current, revision);
+        env.trap_if_zero(builder, usable, Trap::ContinuationAlreadyConsumed);
+        Checked { contref, revision }
+    }
+
+    /// Stores `args` behind the values that are bound already. They are not bound by that (C3).
+    pub(crate) fn store_args(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, args: &[Value]) {
+        if !args.is_empty() {
+            self.contref.next_value(env, builder).store(env, builder, args);
+        }
+    }
+
+    /// Binds so many more values.
+    pub(crate) fn add_bound(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, count: usize) {
+        if count > 0 {
+            let bound = self.contref.bound(env, builder);
+            let bound = builder.ins().iadd_imm_s(bound, count as i64);
+            self.contref.set_bound(env, builder, bound);
+        }
+    }
+
+    /// Consumes the reference and returns a new one to the same continuation.
+    pub(crate) fn consume_and_renew(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Value {
+        let revision = builder.ins().iadd_imm_s(self.revision, 1);
+        self.contref.set_revision(env, builder, revision);
+        ContObj::new(&mut builder.cursor(), self.contref, revision).0
+    }
+}

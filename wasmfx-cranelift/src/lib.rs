@@ -1,0 +1,141 @@
+//! How WebAssembly's stack switching instructions become Cranelift IR.
+//!
+//! This crate knows nothing of Wasmtime's function environment but what [`FuncEnv`] says, and of the
+//! runtime nothing but the layout in [`wasmfx_runtime::layout`]. Read it in this order:
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `lib.rs` | one entry point per instruction |
+//! | `env.rs` | what the function environment must provide |
+//! | `view.rs` | typed views over `ir::Value`: the only reader of layout constants |
+//! | `checks.rs` | null and linearity checks, shared by the backends |
+//! | `handlers.rs` | the frame that a resume gives to the runtime, shared by the backends |
+//! | `backend.rs` | what a backend is, and the one place that picks one |
+//! | `libcall/` | the portable backend: each switch a call into the runtime |
+//!
+//! Errors are [`WasmError::Unsupported`](wasmtime_environ::WasmError::Unsupported), for what is valid
+//! and not implemented.
+
+mod backend;
+mod checks;
+mod env;
+mod handlers;
+mod libcall;
+mod view;
+
+pub use self::env::{Backend, Builtin, FuncEnv, Region, Slots, Trap};
+pub use self::handlers::Clause;
+
+use self::checks::Checked;
+use cranelift_codegen::ir::Value;
+use cranelift_frontend::FunctionBuilder;
+use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
+
+/// Bytes of a continuation reference, in tables for example.
+pub const CONTOBJ_SIZE: u8 = wasmfx_runtime::layout::offsets::VMCONTOBJ_SIZE;
+
+/// `cont.new $ty`: a reference to a fresh continuation of `func`, a possibly null function reference.
+pub fn cont_new(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    ty: TypeIndex,
+    func: Value,
+) -> WasmResult<Value> {
+    ensure_target(env)?;
+    env.trap_if_zero(builder, func, Trap::NullReference);
+    let params = env.cont_params(ty).len();
+    let results = env.cont_results(ty).len();
+    backend::of(env)?.cont_new(env, builder, func, params, results)
+}
+
+/// `cont.bind $from $to`: a reference to the continuation `cont` of type `from` with `args` bound.
+pub fn cont_bind(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    from: TypeIndex,
+    cont: Value,
+    args: &[Value],
+) -> WasmResult<Value> {
+    ensure_target(env)?;
+    let types = env.cont_params(from);
+    // A collector finds bound references through their slots, whose format is little-endian.
+    if env.is_big_endian() && types[..args.len()].iter().any(|ty| env.needs_stack_map(*ty)) {
+        return Err(wasm_unsupported!("`cont.bind` of garbage-collected references on big-endian targets"));
+    }
+    let cont = Checked::new(env, builder, cont);
+    cont.store_args(env, builder, args);
+    cont.add_bound(env, builder, args.len());
+    Ok(cont.consume_and_renew(env, builder))
+}
+
+/// `suspend $tag`: what the handler's continuation is later resumed with.
+pub fn suspend(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    tag: TagIndex,
+    args: &[Value],
+) -> WasmResult<Vec<Value>> {
+    ensure_target(env)?;
+    backend::of(env)?.suspend(env, builder, tag, args)
+}
+
+/// `resume $ty clause*`: the results of the continuation `cont`. When control goes to a clause's label
+/// instead, this has jumped there, with the tag's payload and the captured continuation.
+pub fn resume(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    ty: TypeIndex,
+    cont: Value,
+    args: &[Value],
+    clauses: &[Clause],
+) -> WasmResult<Vec<Value>> {
+    ensure_target(env)?;
+    backend::of(env)?.resume(env, builder, ty, cont, args, clauses)
+}
+
+/// `resume_throw $ty $tag clause*`: not implemented.
+pub fn resume_throw(_env: &mut dyn FuncEnv) -> WasmResult<Vec<Value>> {
+    Err(wasm_unsupported!("the instruction `resume_throw` is not supported yet"))
+}
+
+/// `resume_throw_ref $ty clause*`: not implemented.
+pub fn resume_throw_ref(_env: &mut dyn FuncEnv) -> WasmResult<Vec<Value>> {
+    Err(wasm_unsupported!("the instruction `resume_throw_ref` is not supported yet"))
+}
+
+/// `switch $ty $tag`: what the continuation captured here is later resumed or switched to with.
+///
+/// `ty` is the type of the target `cont`; `args` are its arguments but the last, which is the captured
+/// continuation.
+pub fn switch(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    ty: TypeIndex,
+    tag: TagIndex,
+    cont: Value,
+    args: &[Value],
+) -> WasmResult<Vec<Value>> {
+    ensure_target(env)?;
+    backend::of(env)?.switch(env, builder, ty, tag, cont, args)
+}
+
+/// A null continuation reference.
+pub fn null(env: &dyn FuncEnv, pos: &mut cranelift_codegen::cursor::FuncCursor<'_>) -> Value {
+    view::ContObj::null(env.pointer_type(), pos).0
+}
+
+/// Whether a continuation reference is null, as an `i8`.
+pub fn is_null(env: &dyn FuncEnv, pos: &mut cranelift_codegen::cursor::FuncCursor<'_>, cont: Value) -> Value {
+    use cranelift_codegen::ir::{InstBuilder, condcodes::IntCC};
+    let contref = view::ContObj(cont).contref(env.pointer_type(), pos);
+    pos.ins().icmp_imm_s(IntCC::Equal, contref.0, 0)
+}
+
+/// The layout is that of 64-bit targets.
+fn ensure_target(env: &dyn FuncEnv) -> WasmResult<()> {
+    if env.pointer_type() == cranelift_codegen::ir::types::I64 {
+        Ok(())
+    } else {
+        Err(wasm_unsupported!("stack switching on targets that are not 64-bit"))
+    }
+}

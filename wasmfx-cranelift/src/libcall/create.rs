@@ -1,0 +1,23 @@
+//! `cont.new`. (`cont.bind` switches no stack: `lib.rs` has it for all backends.)
+
+use crate::env::{Builtin, FuncEnv};
+use crate::view::{ContObj, ContRef};
+use cranelift_codegen::ir::{InstBuilder, Value, types::I32};
+use cranelift_frontend::FunctionBuilder;
+use wasmtime_environ::WasmResult;
+
+pub(super) fn cont_new(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    func: Value,
+    params: usize,
+    results: usize,
+) -> WasmResult<Value> {
+    let vmctx = env.vmctx(builder);
+    let params = builder.ins().iconst(I32, params as i64);
+    let results = builder.ins().iconst(I32, results as i64);
+    let contref = env.call(builder, Builtin::ContNew, &[vmctx, func, params, results])?;
+    let contref = ContRef(contref);
+    let revision = contref.revision(env, builder);
+    Ok(ContObj::new(&mut builder.cursor(), contref, revision).0)
+}

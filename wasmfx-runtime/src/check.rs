@@ -1,0 +1,67 @@
+//! A second opinion on the chain of stacks: verifies every invariant that can be seen from outside.
+//!
+//! In debug builds the libcall backend asks for it before and after each switch.
+
+use crate::cont::Continuation;
+use crate::layout::{VMContRef, VMContState};
+
+/// Longer chains are checked only this far, so that nested continuations stay linear in their number.
+const DEPTH: usize = 16;
+
+/// Panics if the chain of active stacks from `current` outwards is not sound.
+///
+/// # Safety
+///
+/// `current` is null or one of a live store's continuations.
+pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let mut cont = current;
+    for _ in 0..DEPTH {
+        if cont.is_null() {
+            return;
+        }
+        // SAFETY: the caller vouches for the first; parents are of the same store.
+        let this = unsafe { &*cont.cast::<Continuation>() };
+        assert_eq!(this.vm.state, VMContState::Running, "a stack on the active chain runs");
+        assert!(this.fiber.is_some() && this.stack.is_some(), "L2");
+        assert!(!this.vm.resume.is_null(), "something resumed a running stack");
+        assert!(!this.vm.parent_entry.is_null(), "a parent's entry state is kept");
+        assert_ne!(this.vm.parent, cont, "no stack is its own parent");
+        if !this.vm.parent.is_null() {
+            // SAFETY: as above.
+            let parent = unsafe { &*this.vm.parent.cast::<Continuation>() };
+            let frame = this.vm.resume.addr();
+            assert!(parent.stack_range.contains(&frame), "a resume's frame is on the parent's stack");
+        }
+        cont = this.vm.parent;
+    }
+}
+
+/// Panics if what `cont` was captured with is not a chain from it to its last ancestor.
+///
+/// # Safety
+///
+/// `cont` is one of a live store's continuations, and suspended.
+pub(crate) unsafe fn captured_chain(cont: *mut VMContRef) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    // SAFETY: the caller vouches for `cont`; what it was captured with is of the same store.
+    unsafe {
+        assert_eq!((*cont).state, VMContState::Suspended);
+        assert!((*cont).values.length <= (*cont).values.capacity, "C3");
+        let last = (*cont).last_ancestor;
+        let mut cont = cont;
+        for _ in 0..DEPTH {
+            if cont == last {
+                assert!((*cont).parent.is_null(), "nothing is below the outermost captured stack");
+                return;
+            }
+            cont = (*cont).parent;
+            assert!(!cont.is_null(), "a captured chain ends at its last ancestor");
+            assert_eq!((*cont).state, VMContState::Running, "only the innermost is suspended");
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Every `#[repr(C)]` type that compiled code and the runtime share, and the only place that knows
+//! their offsets.
+//!
+//! Compiled code reads and writes these types by the constants in [`offsets`]; a `const` assertion ties
+//! each constant to its field. Both backends use the same types: a backend is a property of the code,
+//! not of the data.
+//!
+//! ```text
+//! VMContObj            VMContRef, 64-bit, aligned to a cache line
+//! +----------+         +-----------------------------------------------------+ 0
+//! | contref  |-------->| control: sp, fp, pc      native backend             |
+//! | revision |         | parent                   next outer stack, or null  |
+//! +----------+         | revision                 see C1                     |
+//!                      | stack_limit              while it does not run      |
+//!                      | resume                   frame of the resume that   |
+//!                      |                          runs it, or null           |
+//!                      | last_ancestor            outermost stack captured   |
+//!                      +-----------------------------------------------------+ 64
+//!                      | values                   where it takes its values  |
+//!                      | state                                               |
+//!                      | waits_for, waits_for_results   type of those values |
+//!                      | func, caller_vmctx       what a fresh one will run  |
+//!                      | parent_entry, entry      libcall backend            |
+//!                      +-----------------------------------------------------+ 192
+//! ```
+//!
+//! The first cache line is what a switch touches; the rest is for starting, binding and tracing.
+//!
+//! # Invariants
+//!
+//! * **C1, linearity.** A [`VMContObj`] is usable exactly when its revision equals that of its
+//!   [`VMContRef`]. Every use increments the latter, which never decreases while the store lives.
+//! * **C2, permanence.** The memory of a [`VMContRef`] is not unmapped, moved or used for anything else
+//!   while its store lives. A stale reference may therefore be compared at any time.
+//! * **C3, capacity.** `values.data` has room for `values.capacity` slots of [`SLOT_SIZE`] bytes, of which
+//!   the first `values.length` are bound. Validation bounds what compiled code writes: the parameters
+//!   that a continuation's type still lists are `capacity - length` at most.
+
+use core::ptr::NonNull;
+
+/// Bytes of one value in a buffer of payloads: those of a `v128`, and of Wasmtime's `ValRaw`, whose
+/// little-endian format the values have.
+pub const SLOT_SIZE: usize = 16;
+
+/// A tag's definition. Tags are compared by this address: an imported tag has its exporter's.
+#[derive(Debug)]
+pub enum VMTag {}
+
+/// A reference to a continuation, as Wasm code holds it.
+///
+/// The fields stand so that the pair, read as one native 128-bit integer, has the pointer in its low
+/// half and the revision in its high half, on hosts of either byte order.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VMContObj {
+    /// The revision that the continuation had when this reference was made.
+    #[cfg(target_endian = "big")]
+    pub revision: usize,
+    /// The continuation.
+    pub contref: NonNull<VMContRef>,
+    /// The revision that the continuation had when this reference was made.
+    #[cfg(target_endian = "little")]
+    pub revision: usize,
+}
+
+// SAFETY: a `VMContObj` is plain data; to dereference `contref` is unsafe, and needs the store (C2).
+unsafe impl Send for VMContObj {}
+// SAFETY: as above.
+unsafe impl Sync for VMContObj {}
+
+impl VMContObj {
+    /// The value of a payload slot that holds `obj`; null references are zero in their low half.
+    pub fn to_slot(obj: Option<VMContObj>) -> u128 {
+        let bits = obj.map_or(0, |obj| obj.contref.as_ptr().addr() as u128 | (obj.revision as u128) << 64);
+        bits.to_le()
+    }
+
+    /// The reference in a payload slot.
+    ///
+    /// The result is as trustworthy as the slot: it may be dereferenced only if [`VMContObj::to_slot`]
+    /// or compiled code wrote it.
+    pub fn from_slot(slot: u128) -> Option<VMContObj> {
+        let bits = u128::from_le(slot);
+        let contref = core::ptr::with_exposed_provenance_mut(bits as usize);
+        Some(VMContObj { contref: NonNull::new(contref)?, revision: (bits >> 64) as usize })
+    }
+}
+
+/// The registers with which the native backend resumes a stack.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct VMControlContext {
+    /// Stack pointer.
+    pub sp: usize,
+    /// Frame pointer.
+    pub fp: usize,
+    /// Program counter.
+    pub pc: usize,
+}
+
+/// A buffer of values on their way into a continuation. See C3.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct VMPayloads {
+    /// The first slot.
+    pub data: *mut u128,
+    /// How many slots hold bound values.
+    pub length: u32,
+    /// How many slots there are.
+    pub capacity: u32,
+}
+
+/// What a continuation is doing.
+#[repr(u32)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VMContState {
+    /// Returned, trapped or thrown: its `VMContRef` awaits reuse. Only `revision` means anything.
+    Free = 0,
+    /// Made and never resumed. It has no stack; `func`, `caller_vmctx` and `values` say what will run.
+    Fresh = 1,
+    /// It runs, or resumed a continuation that does, or was captured together with such a one.
+    Running = 2,
+    /// The innermost stack of a capture: what a `VMContObj` may point to. `values` waits for arguments.
+    Suspended = 3,
+}
+
+/// How a stack was entered from the host and left for the host or for another stack: what the walker
+/// needs of a stack that is not on top, and what the libcall backend swaps at a switch.
+///
+/// The fields are those of Wasmtime's `VMStoreContext`, in bytes addresses all.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VMEntryState {
+    /// Frame pointer of the trampoline that entered Wasm on this stack.
+    pub entry_fp: usize,
+    /// Stack pointer of the same trampoline.
+    pub entry_sp: usize,
+    /// Where the same trampoline takes control again after a trap.
+    pub entry_trap_handler: usize,
+    /// Frame pointer of the trampoline that left Wasm.
+    pub exit_trampoline_fp: usize,
+    /// Program counter in the Wasm function that left.
+    pub exit_pc: usize,
+}
+
+/// A continuation.
+///
+/// The module documentation draws it; each field says in which [`VMContState`] it means something.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct VMContRef {
+    /// Where the native backend continues this stack. Suspended or below the running stack.
+    pub control: VMControlContext,
+    /// The stack that resumed this one; null for the one that the host entered Wasm on. Running.
+    pub parent: *mut VMContRef,
+    /// See C1. In every state.
+    pub revision: usize,
+    /// The lowest stack pointer that Wasm may have on this stack. Once it has a stack.
+    pub stack_limit: usize,
+    /// The frame of the `resume` that runs this stack, in `parent`'s stack. Running.
+    pub resume: *mut VMResumeFrame,
+    /// The outermost stack that was captured with this one, often itself. Fresh and suspended.
+    pub last_ancestor: *mut VMContRef,
+
+    /// Fresh: the function's parameters, and later its results. Suspended: what the instruction that
+    /// suspended it will return.
+    pub values: VMPayloads,
+    /// What it is doing.
+    pub state: VMContState,
+    /// `VMSharedTypeIndex` of the function type that lists the types of `values`. Fresh and suspended.
+    pub waits_for: u32,
+    /// Whether `values` are that type's results rather than its parameters. Fresh and suspended.
+    pub waits_for_results: u32,
+    /// Keeps the next field at a pointer's alignment.
+    pub reserved: u32,
+    /// The `VMFuncRef` to run. Fresh.
+    pub func: *mut u8,
+    /// The `VMContext` of the instance that made it. Fresh.
+    pub caller_vmctx: *mut u8,
+    /// The entry state of `parent`'s stack. Running, libcall backend.
+    pub parent_entry: *mut VMEntryState,
+
+    /// This stack's own entry state while another stack is on top. Running and suspended, libcall backend.
+    pub entry: VMEntryState,
+}
+
+/// What a `resume` tells the runtime and what it is told, in the resuming function's own frame.
+///
+/// The tags of its handler clauses follow: those of `(on $tag $label)` in order, then those of
+/// `(on $tag switch)` in order, a `*const VMTag` each.
+#[repr(C, align(16))]
+#[derive(Debug)]
+pub struct VMResumeFrame {
+    /// In: `(on $tag $label)` clauses.
+    pub suspend_count: u32,
+    /// In: `(on $tag switch)` clauses.
+    pub switch_count: u32,
+    /// In: results that the continuation's type lists.
+    pub result_count: u32,
+    /// Keeps the next field at a pointer's alignment.
+    pub reserved: u32,
+    /// In: where results go, `result_count` slots. Out, when a clause was taken: the tag's payload.
+    pub values: *mut u128,
+    /// Out, when a clause was taken: the captured continuation.
+    pub contref: *mut VMContRef,
+    /// Out, when a clause was taken: its revision.
+    pub revision: usize,
+}
+
+impl VMResumeFrame {
+    /// The clause that takes a `suspend` to `tag`, if this frame has one.
+    ///
+    /// # Safety
+    ///
+    /// `frame` must point to a live frame with its tags behind it.
+    pub unsafe fn find_suspend(frame: *const Self, tag: *const VMTag) -> Option<u32> {
+        // SAFETY: the caller vouches for the frame.
+        unsafe { find(frame, 0, (*frame).suspend_count, tag) }
+    }
+
+    /// Whether a `switch` to `tag` ends its search here.
+    ///
+    /// # Safety
+    ///
+    /// As for [`VMResumeFrame::find_suspend`].
+    pub unsafe fn has_switch(frame: *const Self, tag: *const VMTag) -> bool {
+        // SAFETY: the caller vouches for the frame.
+        unsafe { find(frame, (*frame).suspend_count, (*frame).switch_count, tag).is_some() }
+    }
+}
+
+/// The first of `count` tags from the one numbered `first` that is `tag`, counted from `first`.
+///
+/// # Safety
+///
+/// `frame` must have so many tags behind it.
+unsafe fn find(frame: *const VMResumeFrame, first: u32, count: u32, tag: *const VMTag) -> Option<u32> {
+    // SAFETY: the tags start where the frame's fields end, and the caller vouches for their number.
+    unsafe {
+        let tags = frame.add(1).cast::<*const VMTag>().add(first as usize);
+        (0..count).find(|&i| *tags.add(i as usize) == tag)
+    }
+}
+
+/// What compiled code adds to a pointer to reach a field: the 64-bit layout, in bytes.
+pub mod offsets {
+    /// Bytes of a continuation reference.
+    pub const VMCONTOBJ_SIZE: u8 = 16;
+
+    /// `VMContRef::revision`
+    pub const VMCONTREF_REVISION: i32 = 32;
+    /// `VMContRef::values.data`
+    pub const VMCONTREF_VALUES_DATA: i32 = 64;
+    /// `VMContRef::values.length`
+    pub const VMCONTREF_VALUES_LENGTH: i32 = 72;
+
+    /// `VMResumeFrame::suspend_count`
+    pub const VMRESUMEFRAME_SUSPEND_COUNT: i32 = 0;
+    /// `VMResumeFrame::switch_count`
+    pub const VMRESUMEFRAME_SWITCH_COUNT: i32 = 4;
+    /// `VMResumeFrame::result_count`
+    pub const VMRESUMEFRAME_RESULT_COUNT: i32 = 8;
+    /// `VMResumeFrame::values`
+    pub const VMRESUMEFRAME_VALUES: i32 = 16;
+    /// `VMResumeFrame::contref`
+    pub const VMRESUMEFRAME_CONTREF: i32 = 24;
+    /// `VMResumeFrame::revision`
+    pub const VMRESUMEFRAME_REVISION: i32 = 32;
+    /// The first tag behind a `VMResumeFrame`, and so the frame's own size.
+    pub const VMRESUMEFRAME_TAGS: i32 = 48;
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use core::mem::{align_of, offset_of, size_of};
+    use offsets::*;
+
+    const fn at(offset: i32, field: usize) {
+        assert!(offset as usize == field);
+    }
+    at(VMCONTREF_REVISION, offset_of!(VMContRef, revision));
+    at(VMCONTREF_VALUES_DATA, offset_of!(VMContRef, values.data));
+    at(VMCONTREF_VALUES_LENGTH, offset_of!(VMContRef, values.length));
+    at(VMRESUMEFRAME_SUSPEND_COUNT, offset_of!(VMResumeFrame, suspend_count));
+    at(VMRESUMEFRAME_SWITCH_COUNT, offset_of!(VMResumeFrame, switch_count));
+    at(VMRESUMEFRAME_RESULT_COUNT, offset_of!(VMResumeFrame, result_count));
+    at(VMRESUMEFRAME_VALUES, offset_of!(VMResumeFrame, values));
+    at(VMRESUMEFRAME_CONTREF, offset_of!(VMResumeFrame, contref));
+    at(VMRESUMEFRAME_REVISION, offset_of!(VMResumeFrame, revision));
+    at(VMRESUMEFRAME_TAGS, size_of::<VMResumeFrame>());
+
+    assert!(size_of::<VMContObj>() == VMCONTOBJ_SIZE as usize);
+    assert!(size_of::<Option<VMContObj>>() == size_of::<VMContObj>());
+    // The cache lines of the map above.
+    assert!(align_of::<VMContRef>() == 64);
+    assert!(offset_of!(VMContRef, values) == 64);
+    assert!(size_of::<VMContRef>() == 192);
+};

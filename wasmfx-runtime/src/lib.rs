@@ -1,0 +1,41 @@
+//! What a WebAssembly continuation is at run time.
+//!
+//! This crate knows nothing of Wasm code and nothing of the engine but what [`Host`] says. Read it in
+//! this order:
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `layout.rs` | the types that compiled code shares, their offsets, and invariants C1 to C3 |
+//! | `host.rs` | what the engine must provide, H1 to H5 |
+//! | `cont.rs` | the continuations of a store and their life, invariants L1 to L4 |
+//! | `stack/` | the memory of one stack |
+//! | `libcall.rs` | the portable backend: each switch a call into this crate, on wasmtime-fiber |
+//! | `walk.rs` | frames and roots of active and suspended stacks |
+//! | `check.rs` | a second opinion on the chain of stacks, in debug builds |
+//! | `error.rs`, `limits.rs` | what can go wrong; every limit with its reason |
+//!
+//! Without the `runtime` feature there is only the layout, which is all that a compiler needs.
+
+#![cfg_attr(not(feature = "runtime"), no_std)]
+
+pub mod layout;
+
+#[cfg(feature = "runtime")]
+mod check;
+#[cfg(feature = "runtime")]
+mod cont;
+#[cfg(feature = "runtime")]
+mod error;
+#[cfg(feature = "runtime")]
+mod host;
+#[cfg(feature = "runtime")]
+pub mod libcall;
+#[cfg(feature = "runtime")]
+pub mod limits;
+#[cfg(feature = "runtime")]
+mod stack;
+#[cfg(feature = "runtime")]
+pub mod walk;
+
+#[cfg(feature = "runtime")]
+pub use self::{cont::Continuations, error::Error, host::Host, stack::StackConfig};

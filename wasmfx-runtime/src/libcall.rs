@@ -1,0 +1,353 @@
+//! The portable backend: each switch is a call into this crate, on wasmtime-fiber.
+//!
+//! A continuation is a fiber. Fibers are asymmetric, so that control always goes through the frame of
+//! [`resume`] that runs a fiber:
+//!
+//! ```text
+//!   stack of f        stack of g          stack of h
+//!   | Wasm: f  |      | fiber start |     | fiber start |
+//!   | resume g |      | body        |     | body        |
+//!   +----------+      | Wasm: g     |     | Wasm: h     |
+//!                     | resume h    |     | suspend $t  |
+//!                     +-------------+     +-------------+
+//! ```
+//!
+//! * `suspend` looks for its handler along `VMContRef::parent`, then suspends its fiber with a [`Signal`]
+//!   that names the outermost stack to capture. A `resume` on the way that runs another one suspends its
+//!   own fiber with the same signal; being resumed, it resumes the fiber that it runs, and so the captured
+//!   stacks are spliced back one by one, down to the innermost.
+//! * `switch` goes to the `resume` with the prompt in the same way, which then runs the target.
+//! * A trap or an exception that leaves a continuation unwinds its stack to [`body`], whose fiber finishes;
+//!   the `resume` that ran it reports [`UNWIND`], and the engine raises it again on that stack.
+//!
+//! Entry state and stack limit belong to a stack here and are swapped at each switch, because each stack
+//! is entered by a trampoline of its own.
+
+use crate::check;
+use crate::cont::Continuation;
+use crate::host::Host;
+use crate::layout::{
+    SLOT_SIZE, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame, VMTag,
+};
+use crate::{Error, StackConfig};
+use std::ptr::{self, NonNull};
+
+/// What [`resume`] returns when the continuation's function returned.
+pub const RETURNED: u64 = 0;
+/// What [`resume`] returns when Wasm is to be unwound further; the reason has been noted.
+pub const UNWIND: u64 = u64::MAX;
+
+/// What a fiber tells the `resume` below it.
+pub(crate) enum Signal {
+    /// Every stack up to `last` was captured; its `resume` continues at clause number `clause`.
+    Suspend { last: NonNull<Continuation>, clause: u32 },
+    /// Every stack up to `last` was captured; its `resume` runs `target` instead.
+    Switch { last: NonNull<Continuation>, target: NonNull<Continuation> },
+}
+
+pub(crate) type Fiber = wasmtime_internal_fiber::Fiber<'static, NonNull<Continuation>, Signal, bool>;
+pub(crate) type Switch = wasmtime_internal_fiber::Suspend<NonNull<Continuation>, Signal, bool>;
+
+/// Resumes `cont` and returns when its function returned ([`RETURNED`]), when a clause of `frame` was
+/// taken (1 + the clause's number), or when Wasm is to be unwound ([`UNWIND`]).
+///
+/// # Safety
+///
+/// Called from Wasm. `cont` is of the host's store, and its revision has been compared with that of the
+/// reference (C1), so that it is fresh or suspended and all its arguments are bound. `frame` is in the
+/// caller's frame, with its tags behind it and room for its results.
+pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: NonNull<VMResumeFrame>) -> u64 {
+    let parent = host.current();
+    // The parent's entry state: in its continuation, or here for the stack that the host entered on.
+    let mut initial = VMEntryState::default();
+    let parent_limit = host.stack_limit();
+    let mut inner = cont.cast::<Continuation>();
+    // SAFETY: all pointers are to continuations of this store (C2) or to the caller's frame. What is
+    // dereferenced on the way is not borrowed across a switch.
+    unsafe {
+        check::active_chain(parent);
+        let parent_entry: *mut VMEntryState = match NonNull::new(parent) {
+            Some(parent) => &raw mut (*parent.as_ptr()).entry,
+            None => &raw mut initial,
+        };
+        *parent_entry = host.entry();
+
+        if let Err(error) = make_ready(host, inner) {
+            host.raise(error);
+            return UNWIND;
+        }
+        loop {
+            let last = link(inner, parent, frame, parent_entry);
+            enter(host, inner);
+            let signal = loop {
+                let fiber = (*last.as_ptr()).fiber.as_ref().expect("L2");
+                match fiber.resume(last) {
+                    // Another handler's: suspend with it, and go on here once this stack is resumed.
+                    Err(signal) if signal.last() != last => forward(parent, signal),
+                    result => break result,
+                }
+            };
+            host.set_current(parent);
+            host.set_stack_limit(parent_limit);
+            host.set_entry(&*parent_entry);
+            check::active_chain(parent);
+            match signal {
+                Ok(returned) => {
+                    if returned {
+                        let results = &raw const (*last.as_ptr()).slots;
+                        let count = (*frame.as_ptr()).result_count as usize;
+                        assert!(count <= (*results).len(), "C3: a function's results have slots");
+                        ptr::copy_nonoverlapping((*results).as_ptr(), (*frame.as_ptr()).values, count);
+                    }
+                    host.continuations().release(last);
+                    return if returned { RETURNED } else { UNWIND };
+                }
+                Err(Signal::Suspend { clause, .. }) => return u64::from(clause) + 1,
+                Err(Signal::Switch { target, .. }) => inner = target,
+            }
+        }
+    }
+}
+
+impl Signal {
+    fn last(&self) -> NonNull<Continuation> {
+        match self {
+            Signal::Suspend { last, .. } | Signal::Switch { last, .. } => *last,
+        }
+    }
+}
+
+/// Suspends the fiber of `parent`, the stack that runs, with another's signal.
+///
+/// # Safety
+///
+/// `parent` is running, as is the stack that `signal` names, further out.
+unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
+    debug_assert!(!parent.is_null(), "a signal's target lies on this side of the host (H2)");
+    // SAFETY: L4: this is the fiber of `parent`, which runs, and so has set `switch`.
+    unsafe { (*(*parent.cast::<Continuation>()).switch).suspend(signal) };
+}
+
+/// Gives a fresh continuation its stack and its fiber; a suspended one has them.
+///
+/// # Safety
+///
+/// `cont` is of the host's store, fresh or suspended.
+unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Result<(), Error> {
+    // SAFETY: the caller vouches for `cont`; it does not run, so that nothing else borrows it.
+    let this = unsafe { &mut *cont.as_ptr() };
+    if this.vm.state == VMContState::Suspended {
+        // SAFETY: as above.
+        unsafe { check::captured_chain(cont.as_ptr().cast()) };
+        return Ok(());
+    }
+    assert_eq!(this.vm.state, VMContState::Fresh, "C1: only these have usable references");
+    let config = host.stack_config();
+    let mut stack = host.continuations().take_stack(&config)?;
+    let fiber = stack.fiber_stack().and_then(|fiber_stack| {
+        Fiber::new(fiber_stack, body::<H>).map_err(|(error, fiber_stack)| {
+            stack.restore(fiber_stack);
+            error.to_string().into()
+        })
+    });
+    match fiber {
+        Ok(fiber) => this.fiber = Some(fiber),
+        Err(cause) => {
+            host.continuations().put_stack(stack);
+            return Err(Error::Unsupported(cause));
+        }
+    }
+    this.stack = Some(stack);
+    this.stack_config = config;
+    Ok(())
+}
+
+/// What a fiber runs: the continuation's function.
+fn body<H: Host>(cont: NonNull<Continuation>, switch: &mut Switch) -> bool {
+    let here = ptr::from_ref(&switch).addr();
+    let this = cont.as_ptr();
+    // SAFETY: `resume` passes the continuation whose fiber this is, fresh a moment ago, with its store's
+    // function, context and arguments (H4). `make_ready` set it up. Fields are reached one by one, since
+    // the `resume` below borrows the fiber.
+    unsafe {
+        let StackConfig { max_wasm_stack, .. } = (*this).stack_config;
+        (*this).switch = switch;
+        (*this).stack_range = here.saturating_sub((*this).stack_config.size())..here;
+        (*this).vm.stack_limit = here.saturating_sub(max_wasm_stack);
+        let slots = &mut (*this).slots;
+        let (args, len) = (slots.as_mut_ptr(), slots.len());
+        H::call((*this).vm.func, (*this).vm.caller_vmctx, args, len, (*this).vm.stack_limit)
+    }
+}
+
+/// Puts the chain that `inner` is the innermost of on top of `parent`, consuming the reference to it.
+/// Returns the outermost.
+///
+/// # Safety
+///
+/// `inner` is ready and not running; `parent` is the stack that runs, and the rest is its.
+unsafe fn link(
+    inner: NonNull<Continuation>,
+    parent: *mut VMContRef,
+    frame: NonNull<VMResumeFrame>,
+    parent_entry: *mut VMEntryState,
+) -> NonNull<Continuation> {
+    // SAFETY: the caller vouches for the continuation, and what it was captured with does not run either.
+    unsafe {
+        let inner = &mut (*inner.as_ptr()).vm;
+        inner.revision += 1;
+        inner.state = VMContState::Running;
+        let last = NonNull::new(inner.last_ancestor).expect("a continuation to resume has an ancestor");
+        (*last.as_ptr()).parent = parent;
+        (*last.as_ptr()).resume = frame.as_ptr();
+        (*last.as_ptr()).parent_entry = parent_entry;
+        last.cast()
+    }
+}
+
+/// Makes `inner` what runs.
+///
+/// # Safety
+///
+/// `inner` has just been linked.
+unsafe fn enter<H: Host>(host: &mut H, inner: NonNull<Continuation>) {
+    // SAFETY: the caller vouches for `inner`.
+    unsafe {
+        host.set_current(inner.as_ptr().cast());
+        host.set_stack_limit((*inner.as_ptr()).vm.stack_limit);
+        host.set_entry(&(*inner.as_ptr()).vm.entry);
+        check::active_chain(inner.as_ptr().cast());
+    }
+}
+
+/// The outermost stack that a `suspend` or `switch` captures: the one that the first `resume` for which
+/// `handles` answers runs.
+fn search<H: Host, T>(
+    host: &H,
+    handles: impl Fn(*const VMResumeFrame) -> Option<T>,
+) -> Result<(NonNull<Continuation>, T), Error> {
+    let mut cont = NonNull::new(host.current());
+    while let Some(this) = cont {
+        // SAFETY: running continuations are of this store, and have a frame that resumed them.
+        unsafe {
+            if let Some(found) = handles((*this.as_ptr()).resume) {
+                return Ok((this.cast(), found));
+            }
+            cont = NonNull::new((*this.as_ptr()).parent);
+        }
+    }
+    Err(Error::UnhandledTag)
+}
+
+/// Makes the stacks from the one that runs to `last` a suspended continuation that waits for values at
+/// `payload`, `capacity` of them, of the types that `waits_for` lists. Returns a reference to it.
+///
+/// # Safety
+///
+/// `last` is running, and `payload` is in the frame of the Wasm function that runs.
+unsafe fn capture<H: Host>(
+    host: &mut H,
+    last: NonNull<Continuation>,
+    payload: *mut u128,
+    capacity: u32,
+    waits_for: (u32, bool),
+) -> VMContObj {
+    let inner = NonNull::new(host.current()).expect("a search from the host's own stack finds nothing");
+    // SAFETY: both are running continuations of this store.
+    unsafe {
+        (*last.as_ptr()).vm.parent = ptr::null_mut();
+        (*last.as_ptr()).vm.resume = ptr::null_mut();
+        (*last.as_ptr()).vm.parent_entry = ptr::null_mut();
+        let this = &mut *inner.as_ptr();
+        this.entry = host.entry();
+        this.last_ancestor = last.as_ptr().cast();
+        this.values = VMPayloads { data: payload, length: 0, capacity };
+        (this.waits_for, this.waits_for_results) = (waits_for.0, waits_for.1.into());
+        this.state = VMContState::Suspended;
+        check::captured_chain(inner.as_ptr());
+        VMContObj { contref: inner, revision: this.revision }
+    }
+}
+
+/// Suspends the stack that runs up to the handler of `tag`, and returns `true` once it is resumed, with
+/// its values at `payload`; `false` if Wasm is to be unwound.
+///
+/// `tag_type` is the `VMSharedTypeIndex` of the tag's function type.
+///
+/// # Safety
+///
+/// Called from Wasm of the host's store. `payload` is in the caller's frame: the tag's parameters are
+/// there, and there is room for `results` values.
+pub unsafe fn suspend<H: Host>(
+    host: &mut H,
+    tag: *const VMTag,
+    tag_type: u32,
+    payload: *mut u128,
+    results: u32,
+) -> bool {
+    // SAFETY: frames of running resumes are live, with their tags behind them.
+    let found = search(host, |frame| unsafe { VMResumeFrame::find_suspend(frame, tag) });
+    let (last, clause) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            host.raise(error);
+            return false;
+        }
+    };
+    // SAFETY: as above; `inner` is the continuation that runs, whose fiber this is (L4).
+    unsafe {
+        let frame = (*last.as_ptr()).vm.resume;
+        let obj = capture(host, last, payload, results, (tag_type, true));
+        (*frame).values = payload;
+        (*frame).contref = obj.contref.as_ptr();
+        (*frame).revision = obj.revision;
+        let inner = obj.contref.as_ptr().cast::<Continuation>();
+        (*(*inner).switch).suspend(Signal::Suspend { last, clause });
+    }
+    true
+}
+
+/// Suspends the stack that runs up to the `(on $tag switch)` for `tag` and runs `target` there, with what
+/// was captured as its last argument. Returns as [`suspend`] does.
+///
+/// `args` is how many arguments are stored behind those that were bound; the last follows them.
+/// `waits_for` is the `VMSharedTypeIndex` of the function type of the captured continuation.
+///
+/// # Safety
+///
+/// As for [`suspend`] of the payload, which has room for `params` values, and for [`resume`] of the
+/// target, which has one argument to go.
+pub unsafe fn switch<H: Host>(
+    host: &mut H,
+    target: NonNull<VMContRef>,
+    tag: *const VMTag,
+    payload: *mut u128,
+    params: u32,
+    args: u32,
+    waits_for: u32,
+) -> bool {
+    let target = target.cast::<Continuation>();
+    // SAFETY: frames of running resumes are live, with their tags behind them.
+    let found = search(host, |frame| unsafe { VMResumeFrame::has_switch(frame, tag) }.then_some(()));
+    // SAFETY: the caller vouches for `target`; `inner` is the continuation that runs (L4).
+    unsafe {
+        // The target is not consumed if the instruction's own checks fail.
+        let last = match found.and_then(|(last, ())| make_ready(host, target).map(|()| last)) {
+            Ok(last) => last,
+            Err(error) => {
+                host.raise(error);
+                return false;
+            }
+        };
+        let obj = capture(host, last, payload, params, (waits_for, false));
+        let values = &mut (*target.as_ptr()).vm.values;
+        let place = values.length + args;
+        assert!(place < values.capacity, "C3: the target's last argument has a slot");
+        *values.data.add(place as usize) = VMContObj::to_slot(Some(obj));
+        let inner = obj.contref.as_ptr().cast::<Continuation>();
+        (*(*inner).switch).suspend(Signal::Switch { last, target });
+    }
+    true
+}
+
+const _: () = assert!(size_of::<u128>() == SLOT_SIZE);

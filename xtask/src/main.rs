@@ -1,0 +1,92 @@
+//! `cargo xtask …`: fetch and patch Wasmtime, then build, run, test and measure it.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `main.rs` | the command line |
+//! | `setup.rs` | lays the pinned upstream crates out in `wasmtime/` and applies `patches/` |
+//! | `stamp.rs` | says whether `wasmtime/` is up to date; the root build script shares this file |
+//! | `patches.rs` | the series itself: export, check, list, and the table for embedders |
+//! | `run.rs` | the commands that call cargo or the patched `wasmtime` |
+//! | `tools.rs` | git and cargo as child processes, with errors that say what to do |
+
+mod patches;
+mod run;
+mod setup;
+mod stamp;
+mod tools;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Fetch, patch, build, run, test and measure Wasmtime with stack switching.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lay out the pinned upstream crates in `wasmtime/` and apply `patches/`
+    ///
+    /// Every other command does this first when needed.
+    Setup {
+        /// Throw away commits and changes in `wasmtime/` that were not exported
+        #[arg(long)]
+        force: bool,
+    },
+    /// Build the patched `wasmtime` in release mode if needed, and run it
+    Wasmtime {
+        /// Passed to `wasmtime` as they are
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
+    /// Run all tests
+    Test {
+        /// Passed to each `cargo test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
+    /// Run the benchmarks
+    Bench {
+        /// Passed to `cargo bench`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
+    /// Work with the patch series
+    #[command(subcommand)]
+    Patches(PatchesCommand),
+}
+
+#[derive(Subcommand)]
+enum PatchesCommand {
+    /// Rewrite `patches/` from the commits in `wasmtime/`
+    Export,
+    /// Say whether `patches/` and `wasmtime/` agree and whether each patch has its header
+    Check,
+    /// List the series with the size of each patch
+    List,
+    /// Print the `[patch]` table that an embedder's own workspace needs
+    Table(patches::TableArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Setup { force } => setup::setup(force),
+        Command::Wasmtime { args } => run::wasmtime(&args),
+        Command::Test { args } => run::test(&args),
+        Command::Bench { args } => run::bench(&args),
+        Command::Patches(PatchesCommand::Export) => patches::export(),
+        Command::Patches(PatchesCommand::Check) => patches::check(),
+        Command::Patches(PatchesCommand::List) => patches::list(),
+        Command::Patches(PatchesCommand::Table(args)) => patches::table(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}

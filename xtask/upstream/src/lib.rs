@@ -1,0 +1,1 @@
+//! Never built: the manifest beside it only pins versions.
