@@ -17,8 +17,6 @@ fn main() -> ExitCode {
     if stamp::is_current(root) {
         return ExitCode::SUCCESS;
     }
-    println!(
-        "cargo::error=wasmtime/ is not what patches/ and xtask/upstream/ make: run `cargo xtask setup`"
-    );
+    println!("cargo::error=wasmtime/ is not what patches/ and xtask/upstream/ make: run `cargo xtask setup`");
     ExitCode::FAILURE
 }

@@ -69,20 +69,27 @@ unsafe impl Send for VMContObj {}
 unsafe impl Sync for VMContObj {}
 
 impl VMContObj {
-    /// The value of a payload slot that holds `obj`; null references are zero in their low half.
-    pub fn to_slot(obj: Option<VMContObj>) -> u128 {
-        let bits = obj.map_or(0, |obj| obj.contref.as_ptr().addr() as u128 | (obj.revision as u128) << 64);
-        bits.to_le()
+    /// The reference as compiled code has it in a register pair: the pointer in the low half, the revision
+    /// in the high half. A null reference has a zero in its low half.
+    pub fn to_bits(obj: Option<VMContObj>) -> u128 {
+        obj.map_or(0, |obj| {
+            let address = obj.contref.as_ptr().expose_provenance();
+            address as u128 | (obj.revision as u128) << 64
+        })
     }
 
-    /// The reference in a payload slot.
+    /// The reverse of [`VMContObj::to_bits`].
     ///
-    /// The result is as trustworthy as the slot: it may be dereferenced only if [`VMContObj::to_slot`]
-    /// or compiled code wrote it.
-    pub fn from_slot(slot: u128) -> Option<VMContObj> {
-        let bits = u128::from_le(slot);
+    /// The result is as trustworthy as the bits: it may be dereferenced only if [`VMContObj::to_bits`] or
+    /// compiled code made them.
+    pub fn from_bits(bits: u128) -> Option<VMContObj> {
         let contref = core::ptr::with_exposed_provenance_mut(bits as usize);
         Some(VMContObj { contref: NonNull::new(contref)?, revision: (bits >> 64) as usize })
+    }
+
+    /// The value of a payload slot that holds `obj`.
+    pub fn to_slot(obj: Option<VMContObj>) -> u128 {
+        Self::to_bits(obj).to_le()
     }
 }
 

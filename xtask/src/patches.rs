@@ -14,15 +14,9 @@ const SUBJECT_MAX: usize = 72;
 pub fn export() -> Result<ExitCode> {
     let root = tools::root();
     let tree = root.join(stamp::TREE);
-    ensure!(
-        tree.join(".git").exists(),
-        "there is no wasmtime/: run `cargo xtask setup`"
-    );
+    ensure!(tree.join(".git").exists(), "there is no wasmtime/: run `cargo xtask setup`");
     let dirty = tools::output(tools::git(&tree, ["status", "--porcelain"]))?;
-    ensure!(
-        dirty.is_empty(),
-        "wasmtime/ has changes that are in no commit:\n{dirty}commit them there first"
-    );
+    ensure!(dirty.is_empty(), "wasmtime/ has changes that are in no commit:\n{dirty}commit them there first");
     let series = series(&tree)?;
     for file in stamp::patch_files(&root)? {
         fs::remove_file(file)?;
@@ -63,20 +57,13 @@ fn series(tree: &Path) -> Result<BTreeMap<String, String>> {
             "--dst-prefix=b/",
         ],
     );
-    command
-        .arg("--output-directory")
-        .arg(&scratch)
-        .arg(format!("{}..HEAD", setup::BASE));
+    command.arg("--output-directory").arg(&scratch).arg(format!("{}..HEAD", setup::BASE));
     tools::output(command)?;
     let mut series = BTreeMap::new();
     if scratch.exists() {
         for entry in fs::read_dir(&scratch)? {
             let path = entry?.path();
-            let name = path
-                .file_name()
-                .context("a patch has a name")?
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().context("a patch has a name")?.to_string_lossy().into_owned();
             series.insert(name, fs::read_to_string(&path)?);
         }
         fs::remove_dir_all(&scratch)?;
@@ -92,24 +79,15 @@ pub fn check() -> Result<ExitCode> {
     let mut problems = Vec::new();
     let dirty = tools::output(tools::git(&tree, ["status", "--porcelain"]))?;
     if !dirty.is_empty() {
-        problems.push(format!(
-            "wasmtime/ has changes that are in no commit:\n{dirty}"
-        ));
+        problems.push(format!("wasmtime/ has changes that are in no commit:\n{dirty}"));
     }
     let mut files = BTreeMap::new();
     for file in stamp::patch_files(&root)? {
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         files.insert(name, fs::read_to_string(file)?);
     }
     let series = series(&tree)?;
-    for name in files
-        .keys()
-        .chain(series.keys().filter(|n| !files.contains_key(*n)))
-    {
+    for name in files.keys().chain(series.keys().filter(|n| !files.contains_key(*n))) {
         if files.get(name) != series.get(name) {
             problems.push(format!(
                 "patches/{name} is not what wasmtime/ holds: run `cargo xtask patches export`"
@@ -131,14 +109,8 @@ pub fn check() -> Result<ExitCode> {
 /// A header is `area: what`, a body that says why and how it was tested, and where it was forwarded.
 fn check_header(text: &str) -> Result<()> {
     let subject = subject(text);
-    ensure!(
-        subject.contains(": "),
-        "the subject `{subject}` is not `area: what`"
-    );
-    ensure!(
-        subject.len() <= SUBJECT_MAX,
-        "the subject is longer than {SUBJECT_MAX} characters"
-    );
+    ensure!(subject.contains(": "), "the subject `{subject}` is not `area: what`");
+    ensure!(subject.len() <= SUBJECT_MAX, "the subject is longer than {SUBJECT_MAX} characters");
     let header = text.split("\n---\n").next().unwrap_or_default();
     for field in ["Tested: ", "Forwarded: "] {
         ensure!(
@@ -150,14 +122,8 @@ fn check_header(text: &str) -> Result<()> {
 }
 
 fn subject(text: &str) -> String {
-    let mut lines = text
-        .lines()
-        .skip_while(|line| !line.starts_with("Subject: "));
-    let mut subject = lines
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("Subject: [PATCH] ")
-        .to_string();
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("Subject: "));
+    let mut subject = lines.next().unwrap_or_default().trim_start_matches("Subject: [PATCH] ").to_string();
     subject.extend(lines.take_while(|line| line.starts_with(' ')));
     subject
 }
@@ -168,24 +134,13 @@ pub fn list() -> Result<ExitCode> {
     println!("  added removed files  patch");
     for file in stamp::patch_files(&tools::root())? {
         let text = fs::read_to_string(&file)?;
-        let diff = text
-            .split_once("\ndiff --git ")
-            .map_or("", |(_, diff)| diff);
-        let added = diff
-            .lines()
-            .filter(|l| l.starts_with('+') && !l.starts_with("+++ "))
-            .count();
-        let removed = diff
-            .lines()
-            .filter(|l| l.starts_with('-') && !l.starts_with("--- "))
-            .count();
+        let diff = text.split_once("\ndiff --git ").map_or("", |(_, diff)| diff);
+        let added = diff.lines().filter(|l| l.starts_with('+') && !l.starts_with("+++ ")).count();
+        let removed = diff.lines().filter(|l| l.starts_with('-') && !l.starts_with("--- ")).count();
         let files = text.matches("\ndiff --git ").count();
         let number = file.file_name().unwrap_or_default().to_string_lossy();
         let number = number.split('-').next().unwrap_or_default();
-        println!(
-            "{added:7} {removed:7} {files:5}  {number} {}",
-            subject(&text)
-        );
+        println!("{added:7} {removed:7} {files:5}  {number} {}", subject(&text));
         all_added += added;
         all_removed += removed;
     }
@@ -211,9 +166,8 @@ pub struct TableArgs {
 pub fn table(args: &TableArgs) -> Result<ExitCode> {
     setup::ensure()?;
     let root = tools::root();
-    let mut ours: Vec<_> = ["wasmfx-cranelift", "wasmfx-runtime"]
-        .map(|n| (n.to_string(), root.join(n)))
-        .into();
+    let mut ours: Vec<_> =
+        ["wasmfx-cranelift", "wasmfx-runtime"].map(|n| (n.to_string(), root.join(n))).into();
     let mut theirs: Vec<_> = setup::fetch(&root)?
         .into_iter()
         .map(|p| (p.name, root.join(stamp::TREE).join(p.path_in_vcs)))
@@ -236,10 +190,7 @@ pub fn table(args: &TableArgs) -> Result<ExitCode> {
                     Some(dir) => relative(path, &dir.canonicalize().context("no such folder")?)?,
                     None => path.clone(),
                 };
-                let path = path
-                    .to_str()
-                    .context("the path is not UTF-8")?
-                    .trim_end_matches('/');
+                let path = path.to_str().context("the path is not UTF-8")?.trim_end_matches('/');
                 println!("{name} = {{ path = {path:?} }}");
             }
         }
@@ -250,14 +201,7 @@ pub fn table(args: &TableArgs) -> Result<ExitCode> {
 /// `path` as seen from the folder `from`.
 fn relative(path: &Path, from: &Path) -> Result<std::path::PathBuf> {
     let path = path.canonicalize()?;
-    let common = path
-        .components()
-        .zip(from.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let ups = from
-        .components()
-        .skip(common)
-        .map(|_| std::path::Component::ParentDir);
+    let common = path.components().zip(from.components()).take_while(|(a, b)| a == b).count();
+    let ups = from.components().skip(common).map(|_| std::path::Component::ParentDir);
     Ok(ups.chain(path.components().skip(common)).collect())
 }

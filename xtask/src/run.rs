@@ -8,9 +8,8 @@ use std::process::ExitCode;
 /// Builds the patched CLI in release mode if needed, and runs it with `args` in the caller's folder.
 pub fn wasmtime(args: &[OsString]) -> Result<ExitCode> {
     build_cli()?;
-    let binary = tools::root()
-        .join("target/release")
-        .join(format!("wasmtime{}", std::env::consts::EXE_SUFFIX));
+    let binary =
+        tools::root().join("target/release").join(format!("wasmtime{}", std::env::consts::EXE_SUFFIX));
     let mut command = std::process::Command::new(binary);
     command.args(args);
     setup::status(command)
@@ -19,20 +18,9 @@ pub fn wasmtime(args: &[OsString]) -> Result<ExitCode> {
 fn build_cli() -> Result<()> {
     setup::ensure()?;
     let mut build = tools::cargo();
-    build.args([
-        "build",
-        "--locked",
-        "--release",
-        "--package",
-        "wasmtime-cli",
-        "--bin",
-        "wasmtime",
-    ]);
+    build.args(["build", "--locked", "--release", "--package", "wasmtime-cli", "--bin", "wasmtime"]);
     // Quiet when there is nothing to build, so that a program's output is its own.
-    build.env(
-        "CARGO_TERM_QUIET",
-        if is_terminal() { "false" } else { "true" },
-    );
+    build.env("CARGO_TERM_QUIET", if is_terminal() { "false" } else { "true" });
     if !build.status()?.success() {
         bail!("the patched wasmtime does not build; see above");
     }
@@ -48,14 +36,7 @@ fn is_terminal() -> bool {
 pub fn test(args: &[OsString]) -> Result<ExitCode> {
     build_cli()?;
     let mut ours = tools::cargo();
-    ours.args([
-        "test",
-        "--locked",
-        "--package",
-        "wasmfx",
-        "--package",
-        "wasmfx-runtime",
-    ]);
+    ours.args(["test", "--locked", "--package", "wasmfx", "--package", "wasmfx-runtime"]);
     ours.args(["--package", "wasmfx-cranelift"]).args(args);
     setup::status(ours)
 }
@@ -64,8 +45,6 @@ pub fn test(args: &[OsString]) -> Result<ExitCode> {
 pub fn bench(args: &[OsString]) -> Result<ExitCode> {
     setup::ensure()?;
     let mut command = tools::cargo();
-    command
-        .args(["bench", "--locked", "--package", "wasmfx"])
-        .args(args);
+    command.args(["bench", "--locked", "--package", "wasmfx"]).args(args);
     setup::status(command)
 }

@@ -25,16 +25,10 @@ const REPLACED: &[&str] = &[
     "crates/environ/src/stack_switching.rs",
     "crates/wasmtime/src/runtime/vm/stack_switching",
     "crates/wasmtime/src/runtime/vm/stack_switching.rs",
-    "tests/all/stack_switching.rs",
 ];
 
 /// What cargo adds to a crate when it publishes or unpacks it, and what only upstream's own CI reads.
-const UNWANTED: &[&str] = &[
-    ".cargo-ok",
-    ".cargo_vcs_info.json",
-    "Cargo.lock",
-    "Cargo.toml.orig",
-];
+const UNWANTED: &[&str] = &[".cargo-ok", ".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml.orig"];
 
 /// A fixed date, so that every machine makes the same base commit.
 const BASE_DATE: &str = "2026-01-01T00:00:00Z";
@@ -53,11 +47,7 @@ pub fn setup(force: bool) -> Result<ExitCode> {
     let crates = fetch(&root)?;
     let new = root.join("wasmtime.new");
     remove(&new)?;
-    eprintln!(
-        "Laying out {} upstream crates in {}/",
-        crates.len(),
-        stamp::TREE
-    );
+    eprintln!("Laying out {} upstream crates in {}/", crates.len(), stamp::TREE);
     for package in &crates {
         copy_crate(package, &new.join(&package.path_in_vcs))
             .with_context(|| format!("cannot lay out {}", package.name))?;
@@ -122,9 +112,7 @@ pub struct Upstream {
 pub fn fetch(root: &Path) -> Result<Vec<Upstream>> {
     let manifest = root.join(stamp::PINS[0]);
     let mut command = tools::cargo();
-    command
-        .args(["fetch", "--locked", "--manifest-path"])
-        .arg(&manifest);
+    command.args(["fetch", "--locked", "--manifest-path"]).arg(&manifest);
     if !command.status().context("cannot run cargo")?.success() {
         bail!(
             "cannot fetch the pinned upstream crates.\n\
@@ -138,9 +126,7 @@ pub fn fetch(root: &Path) -> Result<Vec<Upstream>> {
         .other_options(["--locked".into(), "--offline".into()])
         .exec()
         .context("cannot read the pinned upstream crates")?;
-    let pins = metadata
-        .root_package()
-        .context("xtask/upstream is a package")?;
+    let pins = metadata.root_package().context("xtask/upstream is a package")?;
     let mut crates = Vec::new();
     for pin in &pins.dependencies {
         let package = metadata
@@ -148,10 +134,7 @@ pub fn fetch(root: &Path) -> Result<Vec<Upstream>> {
             .iter()
             .find(|p| *p.name == pin.name)
             .with_context(|| format!("{} is not in the lock file", pin.name))?;
-        let source = package
-            .manifest_path
-            .parent()
-            .context("a manifest lies in a folder")?;
+        let source = package.manifest_path.parent().context("a manifest lies in a folder")?;
         crates.push(Upstream {
             name: pin.name.clone(),
             version: package.version.to_string(),
@@ -165,18 +148,11 @@ pub fn fetch(root: &Path) -> Result<Vec<Upstream>> {
 /// The crate's folder in the repository that it was published from.
 fn path_in_vcs(source: &Path) -> Result<PathBuf> {
     let file = source.join(".cargo_vcs_info.json");
-    let text = fs::read_to_string(&file).with_context(|| {
-        format!(
-            "{} does not say where it was published from",
-            file.display()
-        )
-    })?;
+    let text = fs::read_to_string(&file)
+        .with_context(|| format!("{} does not say where it was published from", file.display()))?;
     let key = "\"path_in_vcs\": \"";
     let start = text.find(key).context("`path_in_vcs` is missing")? + key.len();
-    let end = text[start..]
-        .find('"')
-        .context("`path_in_vcs` is cut off")?
-        + start;
+    let end = text[start..].find('"').context("`path_in_vcs` is cut off")? + start;
     let path = PathBuf::from(&text[start..end]);
     ensure!(path.is_relative(), "`path_in_vcs` is not a relative path");
     Ok(path)
@@ -208,17 +184,12 @@ fn commit_base(tree: &Path, crates: &[Upstream]) -> Result<()> {
     for path in REPLACED {
         message += &format!("{path}\n");
     }
-    tools::output(tools::git(
-        tree,
-        ["init", "--quiet", "--initial-branch=wasmfx"],
-    ))?;
+    tools::output(tools::git(tree, ["init", "--quiet", "--initial-branch=wasmfx"]))?;
     fs::create_dir_all(tree.join(".git/info"))?;
     fs::write(tree.join(".git/info/exclude"), ".stamp\n/target\n")?;
     tools::output(tools::git(tree, ["add", "--all", "--force", "."]))?;
     let mut commit = tools::git(tree, ["commit", "--quiet", "--message", &message]);
-    commit
-        .env("GIT_AUTHOR_DATE", BASE_DATE)
-        .env("GIT_COMMITTER_DATE", BASE_DATE);
+    commit.env("GIT_AUTHOR_DATE", BASE_DATE).env("GIT_COMMITTER_DATE", BASE_DATE);
     tools::output(commit)?;
     tools::output(tools::git(tree, ["tag", BASE]))?;
     Ok(())
@@ -226,21 +197,10 @@ fn commit_base(tree: &Path, crates: &[Upstream]) -> Result<()> {
 
 fn apply(root: &Path, tree: &Path) -> Result<()> {
     for patch in stamp::patch_files(root)? {
-        let name = patch
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = patch.file_name().unwrap_or_default().to_string_lossy().into_owned();
         eprintln!("Applying {name}");
-        let mut am = tools::git(
-            tree,
-            [
-                "am",
-                "--quiet",
-                "--keep-non-patch",
-                "--committer-date-is-author-date",
-            ],
-        );
+        let mut am =
+            tools::git(tree, ["am", "--quiet", "--keep-non-patch", "--committer-date-is-author-date"]);
         am.arg(&patch);
         tools::output(am).with_context(|| {
             format!(
@@ -266,9 +226,7 @@ fn remove(path: &Path) -> Result<()> {
 /// Runs `command` with the user's terminal and hands its exit code on.
 pub fn status(mut command: Command) -> Result<ExitCode> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run `{program}`"))?;
+    let status = command.status().with_context(|| format!("cannot run `{program}`"))?;
     Ok(match status.code() {
         Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         None => ExitCode::FAILURE,

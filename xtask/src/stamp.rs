@@ -7,21 +7,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where the patched tree lies, relative to the root.
-pub const TREE: &str = "wasmtime";
+pub(crate) const TREE: &str = "wasmtime";
 /// The folder of the patch series, relative to the root.
-pub const PATCHES: &str = "patches";
+pub(crate) const PATCHES: &str = "patches";
 /// The manifest and lock file that pin upstream, relative to the root.
-pub const PINS: [&str; 2] = ["xtask/upstream/Cargo.toml", "xtask/upstream/Cargo.lock"];
+pub(crate) const PINS: [&str; 2] = ["xtask/upstream/Cargo.toml", "xtask/upstream/Cargo.lock"];
 /// The source file that says how the tree is laid out, relative to the root.
 const LAYOUT: &str = "xtask/src/setup.rs";
 
 /// The stamp's place, inside the tree so that removing the tree removes the stamp.
-pub fn path(root: &Path) -> PathBuf {
+pub(crate) fn path(root: &Path) -> PathBuf {
     root.join(TREE).join(".stamp")
 }
 
 /// The patches in the order in which they apply.
-pub fn patch_files(root: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn patch_files(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(root.join(PATCHES))? {
         let path = entry?.path();
@@ -34,7 +34,7 @@ pub fn patch_files(root: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// What the tree is made from, as it is now.
-pub fn inputs(root: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn inputs(root: &Path) -> io::Result<Vec<u8>> {
     let mut files = patch_files(root)?;
     files.extend(PINS.iter().chain([&LAYOUT]).map(|pin| root.join(pin)));
     let mut inputs = Vec::new();
@@ -48,7 +48,7 @@ pub fn inputs(root: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Whether the tree is there and was made from these inputs.
-pub fn is_current(root: &Path) -> bool {
+pub(crate) fn is_current(root: &Path) -> bool {
     match (inputs(root), std::fs::read(path(root))) {
         (Ok(now), Ok(then)) => now == then,
         _ => false,

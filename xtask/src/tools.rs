@@ -8,10 +8,7 @@ use std::process::{Command, Stdio};
 /// The project's root folder.
 pub fn root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask
-        .parent()
-        .expect("xtask lies in the root")
-        .to_path_buf()
+    xtask.parent().expect("xtask lies in the root").to_path_buf()
 }
 
 /// The cargo that runs this program.
@@ -33,22 +30,12 @@ pub fn git<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> Co
     command
         .current_dir(dir)
         .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env(
-            "GIT_CONFIG_GLOBAL",
-            if cfg!(windows) { "NUL" } else { "/dev/null" },
-        )
+        .env("GIT_CONFIG_GLOBAL", if cfg!(windows) { "NUL" } else { "/dev/null" })
         .env("GIT_AUTHOR_NAME", NAME)
         .env("GIT_AUTHOR_EMAIL", EMAIL)
         .env("GIT_COMMITTER_NAME", NAME)
         .env("GIT_COMMITTER_EMAIL", EMAIL)
-        .args([
-            "-c",
-            "core.autocrlf=false",
-            "-c",
-            "core.hooksPath=",
-            "-c",
-            "commit.gpgSign=false",
-        ])
+        .args(["-c", "core.autocrlf=false", "-c", "core.hooksPath=", "-c", "commit.gpgSign=false"])
         .args(args);
     command
 }

@@ -1,0 +1,140 @@
+//! Async stores: host calls that wait, made on continuations.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use wasmfx::wasmtime::*;
+
+/// Runs a future that is always ready to go on.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+/// Waits for so many turns.
+async fn wait(mut turns: u32) {
+    std::future::poll_fn(|context| {
+        if turns == 0 {
+            return Poll::Ready(());
+        }
+        turns -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
+
+const MODULE: &str = r#"(module
+    (import "" "wait" (func $wait (param i32) (result i32)))
+    (import "" "recurse" (func $recurse))
+    (type $ft (func (param i32) (result i32))) (type $ct (cont $ft))
+    (type $uf (func)) (type $u (cont $uf)) (tag $t (param i32) (result i32))
+    (func $f (type $ft)
+      (local $i i32) (local $sum i32)
+      (loop $l
+        (local.set $sum (i32.add (local.get $sum) (suspend $t (call $wait (local.get 0)))))
+        (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 3))))
+      (local.get $sum))
+    (elem declare func $f $nest)
+    (func (export "run") (result i32)
+      (local $c (ref null $ct)) (local $v i32)
+      (local.set $c (cont.new $ct (ref.func $f)))
+      (local.set $v (i32.const 5))
+      (loop $l (result i32)
+        (block $h (result i32 (ref $ct))
+          (return (resume $ct (on $t $h) (local.get $v) (local.get $c))))
+        (local.set $c)
+        (local.set $v (i32.add (i32.const 1)))
+        (br $l)))
+    ;; Wasm on a continuation, host, Wasm, and so on, until the stack ends.
+    (func $nest (call $recurse))
+    (func (export "nest") (resume $u (cont.new $u (ref.func $nest))))
+    (func (export "again") (call $nest)))"#;
+
+fn store() -> (Store<()>, Instance) {
+    let engine = Engine::new(&wasmfx::config()).unwrap();
+    let mut store = Store::new(&engine, ());
+    let mut linker = Linker::new(&engine);
+    linker
+        .func_wrap_async("", "wait", |_: Caller<'_, ()>, (n,): (i32,)| {
+            Box::new(async move {
+                wait(3).await;
+                n
+            })
+        })
+        .unwrap();
+    linker
+        .func_wrap_async("", "recurse", |mut caller: Caller<'_, ()>, (): ()| {
+            Box::new(async move {
+                let again = caller.get_export("again").and_then(|e| e.into_func()).unwrap();
+                again.typed::<(), ()>(&caller)?.call_async(&mut caller, ()).await
+            })
+        })
+        .unwrap();
+    let module = Module::new(&engine, MODULE).unwrap();
+    let instance = block_on(linker.instantiate_async(&mut store, &module)).unwrap();
+    (store, instance)
+}
+
+#[test]
+fn a_host_call_that_waits() {
+    let (mut store, instance) = store();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    for _ in 0..3 {
+        // Resumed with 6 each time, each wait gives the 5 that the function was started with.
+        assert_eq!(block_on(run.call_async(&mut store, ())).unwrap(), 18);
+    }
+}
+
+/// Dropping the call while the host waits unwinds the continuation; its store goes on.
+#[test]
+fn a_call_dropped_while_the_host_waits() {
+    let (mut store, instance) = store();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    for polls in 1..8 {
+        {
+            let mut call = pin!(run.call_async(&mut store, ()));
+            let mut context = Context::from_waker(Waker::noop());
+            for _ in 0..polls {
+                assert!(call.as_mut().poll(&mut context).is_pending());
+            }
+        }
+        assert_eq!(block_on(run.call_async(&mut store, ())).unwrap(), 18);
+    }
+}
+
+/// A store on another thread goes on where it waited.
+#[test]
+fn a_wait_that_moves_to_another_thread() {
+    let (mut store, instance) = store();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    let mut call = Box::pin(async move { run.call_async(&mut store, ()).await });
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(call.as_mut().poll(&mut context).is_pending());
+    let result = std::thread::spawn(move || block_on(call)).join().unwrap();
+    assert_eq!(result.unwrap(), 18);
+}
+
+/// Recursion through the host, each level on a stack of its own: it ends in an error, not in a crash.
+#[test]
+fn recursion_through_the_host() {
+    let engine = Engine::new(&wasmfx::config()).unwrap();
+    let mut store = Store::new(&engine, ());
+    let recurse = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| -> Result<()> {
+        let again = caller.get_export("again").and_then(|e| e.into_func()).unwrap();
+        again.typed::<(), ()>(&caller)?.call(&mut caller, ())
+    });
+    let wait = Func::wrap(&mut store, |n: i32| n);
+    let module = Module::new(&engine, MODULE).unwrap();
+    let instance = Instance::new(&mut store, &module, &[wait.into(), recurse.into()]).unwrap();
+    let nest = instance.get_typed_func::<(), ()>(&mut store, "nest").unwrap();
+    for _ in 0..2 {
+        let error = nest.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow));
+    }
+}

@@ -1,0 +1,459 @@
+//! What a `.wast` file cannot say: backtraces, host calls, values that the host holds, stores.
+
+use std::sync::{Arc, Mutex};
+use wasmfx::wasmtime::*;
+
+fn engine() -> Engine {
+    Engine::new(&wasmfx::config()).unwrap()
+}
+
+fn instantiate<T: 'static>(
+    store: &mut Store<T>,
+    module: &str,
+    imports: &[Extern],
+) -> wasmfx::wasmtime::Result<Instance> {
+    let module = Module::new(store.engine(), module)?;
+    Instance::new(store, &module, imports)
+}
+
+/// The names of the functions in an error's backtrace, innermost first.
+fn frames(error: &Error) -> Vec<String> {
+    let trace = error.downcast_ref::<WasmBacktrace>().expect("a trap has a backtrace");
+    trace.frames().iter().map(|frame| frame.func_name().unwrap_or("?").to_string()).collect()
+}
+
+/// Three stacks: `outer` on the host's, `middle` and `inner` on continuations of their own; each calls a
+/// function in between. `inner` calls `host`.
+const NESTED: &str = r#"(module
+    (import "" "host" (func $host))
+    (type $ft (func)) (type $ct (cont $ft)) (tag $t)
+    (func $inner (call $inner2))
+    (func $inner2 (call $host))
+    (func $middle (call $middle2))
+    (func $middle2 (resume $ct (cont.new $ct (ref.func $inner))))
+    (elem declare func $inner $middle)
+    (func $outer (export "run")
+      (block $h (result (ref $ct))
+        (resume $ct (on $t $h) (cont.new $ct (ref.func $middle))) (return))
+      (drop)))"#;
+const NESTED_FRAMES: [&str; 5] = ["inner2", "inner", "middle2", "middle", "outer"];
+
+#[test]
+fn a_trap_has_one_backtrace_through_every_active_stack() {
+    for signals in [true, false] {
+        let engine = Engine::new(wasmfx::config().signals_based_traps(signals)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let module = NESTED.replace("(func $inner2 (call $host))", "(func $inner2 unreachable)");
+        let host = Func::wrap(&mut store, || {});
+        let instance = instantiate(&mut store, &module, &[host.into()]).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        for _ in 0..3 {
+            let error = run.call(&mut store, ()).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::UnreachableCodeReached));
+            assert_eq!(frames(&error), NESTED_FRAMES);
+        }
+    }
+}
+
+#[test]
+fn a_host_error_and_a_capture_have_the_same_frames() {
+    let engine = engine();
+    let mut store = Store::new(&engine, Vec::new());
+    let host = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>| -> Result<()> {
+        let trace = WasmBacktrace::capture(&caller);
+        let names = trace.frames().iter().map(|f| f.func_name().unwrap_or("?").to_string());
+        *caller.data_mut() = names.collect();
+        bail!("the host says no")
+    });
+    let instance = instantiate(&mut store, NESTED, &[host.into()]).unwrap();
+    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+    let error = run.call(&mut store, ()).unwrap_err();
+    assert_eq!(error.root_cause().to_string(), "the host says no");
+    assert_eq!(frames(&error), NESTED_FRAMES);
+    assert_eq!(*store.data(), NESTED_FRAMES);
+}
+
+#[test]
+fn a_host_panic_crosses_every_stack_and_leaves_the_store_usable() {
+    let engine = engine();
+    let mut store = Store::new(&engine, true);
+    let host = Func::wrap(&mut store, |caller: Caller<'_, bool>| {
+        assert!(!*caller.data(), "as asked");
+    });
+    let instance = instantiate(&mut store, NESTED, &[host.into()]).unwrap();
+    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.call(&mut store, ())));
+    assert!(panic.is_err());
+    *store.data_mut() = false;
+    run.call(&mut store, ()).unwrap();
+}
+
+/// Captured stacks are not in the backtrace, and those resumed again are.
+#[test]
+fn a_backtrace_after_suspending_and_resuming() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let module = r#"(module
+        (type $ft (func)) (type $ct (cont $ft)) (tag $t)
+        (func $inner (suspend $t) (unreachable))
+        (func $middle (resume $ct (cont.new $ct (ref.func $inner))))
+        (elem declare func $inner $middle)
+        (func $first (result (ref $ct))
+          (block $h (result (ref $ct))
+            (resume $ct (on $t $h) (cont.new $ct (ref.func $middle))) (unreachable)))
+        (func $second (param (ref $ct)) (resume $ct (local.get 0)))
+        (func $outer (export "run") (call $second (call $first))))"#;
+    let instance = instantiate(&mut store, module, &[]).unwrap();
+    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+    let error = run.call(&mut store, ()).unwrap_err();
+    assert_eq!(frames(&error), ["inner", "middle", "second", "outer"]);
+}
+
+/// Wasm -> host -> Wasm: the handler beyond the host is out of reach, whatever stack the host is on; what
+/// is inside works.
+#[test]
+fn a_suspend_does_not_cross_the_host() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let host = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, kind: i32| -> Result<i32> {
+        let name = if kind == 0 { "suspends" } else { "own-handler" };
+        let func = caller.get_export(name).and_then(|e| e.into_func()).unwrap();
+        func.typed::<(), i32>(&caller)?.call(&mut caller, ())
+    });
+    let module = r#"(module
+        (import "" "host" (func $host (param i32) (result i32)))
+        (type $ft (func (result i32))) (type $ct (cont $ft)) (tag $t)
+        (type $pf (func (param i32) (result i32))) (type $pc (cont $pf))
+        (func $suspends (export "suspends") (type $ft) (suspend $t) (i32.const 1))
+        (func $via-host (type $pf) (call $host (local.get 0)))
+        (elem declare func $suspends $via-host)
+        (func (export "own-handler") (type $ft)
+          (block $h (result (ref $ct))
+            (return (resume $ct (on $t $h) (cont.new $ct (ref.func $suspends)))))
+          (return (i32.add (resume $ct) (i32.const 40))))
+        (func (export "run") (param i32) (result i32)
+          (block $h (result (ref $ct))
+            (return (resume $pc (on $t $h) (local.get 0) (cont.new $pc (ref.func $via-host)))))
+          (drop) (i32.const -1)))"#;
+    let instance = instantiate(&mut store, module, &[host.into()]).unwrap();
+    let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+    for _ in 0..3 {
+        let error = run.call(&mut store, 0).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::UnhandledTag));
+        assert_eq!(run.call(&mut store, 1).unwrap(), 41);
+    }
+}
+
+#[test]
+fn a_host_function_can_be_the_body() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let body = Func::wrap(&mut store, |caller: Caller<'_, ()>, n: i32, x: f64| -> Result<(i32, f64)> {
+        ensure!(n != 0, "zero");
+        // Nothing of Wasm is on this stack, but the resumer is below it.
+        let trace = WasmBacktrace::capture(&caller);
+        assert_eq!(trace.frames().len(), 1);
+        Ok((n + 1, x * 2.0))
+    });
+    let module = r#"(module
+        (type $ft (func (param i32 f64) (result i32 f64))) (type $ct (cont $ft))
+        (import "" "body" (func $body (type $ft)))
+        (elem declare func $body)
+        (func $run (export "run") (param i32 f64) (result i32 f64)
+          (resume $ct (local.get 0) (local.get 1) (cont.new $ct (ref.func $body)))))"#;
+    let instance = instantiate(&mut store, module, &[body.into()]).unwrap();
+    let run = instance.get_typed_func::<(i32, f64), (i32, f64)>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, (1, 2.5)).unwrap(), (2, 5.0));
+    let error = run.call(&mut store, (0, 0.0)).unwrap_err();
+    assert_eq!(error.root_cause().to_string(), "zero");
+    assert_eq!(run.call(&mut store, (5, 0.5)).unwrap(), (6, 1.0));
+}
+
+/// A module whose exports make, take and use continuations of two types.
+const HELD: &str = r#"(module
+    (type $ft (func (result i32))) (type $ct (cont $ft))
+    (type $gt (func (param i64))) (type $cg (cont $gt))
+    (func $f (type $ft) (i32.const 7))
+    (func $g (type $gt))
+    (elem declare func $f $g)
+    (global (export "global") (mut (ref null $ct)) (ref.null $ct))
+    (func (export "make") (result (ref null $ct)) (cont.new $ct (ref.func $f)))
+    (func (export "make-other") (result (ref $cg)) (cont.new $cg (ref.func $g)))
+    (func (export "make-any") (result contref) (cont.new $ct (ref.func $f)))
+    (func (export "null") (result (ref null $ct)) (ref.null $ct))
+    (func (export "use") (param (ref null $ct)) (result i32) (resume $ct (local.get 0))))"#;
+
+fn call(store: &mut Store<()>, instance: Instance, name: &str, args: &[Val]) -> Result<Val> {
+    let func = instance.get_func(&mut *store, name).unwrap();
+    let mut results = [Val::I32(0)];
+    func.call(store, args, &mut results)?;
+    Ok(results[0])
+}
+
+#[test]
+fn the_host_can_hold_a_continuation_and_pass_it_back() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let instance = instantiate(&mut store, HELD, &[]).unwrap();
+    let cont = call(&mut store, instance, "make", &[]).unwrap();
+    assert!(matches!(cont, Val::ContRef(Some(_))));
+    assert!(cont.ty(&store).unwrap().unwrap_ref().heap_type().is_concrete_cont());
+    assert_eq!(call(&mut store, instance, "use", &[cont]).unwrap().unwrap_i32(), 7);
+    // It is as one-shot as any reference.
+    let error = call(&mut store, instance, "use", &[cont]).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Trap::ContinuationAlreadyConsumed));
+
+    let null = call(&mut store, instance, "null", &[]).unwrap();
+    assert!(matches!(null, Val::ContRef(None)));
+    let error = call(&mut store, instance, "use", &[null]).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Trap::NullReference));
+
+    // A continuation of another type, or of a type that is not known, is refused.
+    for maker in ["make-other", "make-any"] {
+        let cont = call(&mut store, instance, maker, &[]).unwrap();
+        let error = call(&mut store, instance, "use", &[cont]).unwrap_err();
+        assert!(error.to_string().contains("type mismatch"), "{error:?}");
+    }
+}
+
+#[test]
+fn another_stores_continuation_is_refused() {
+    let engine = engine();
+    let mut one = Store::new(&engine, ());
+    let mut two = Store::new(&engine, ());
+    let in_one = instantiate(&mut one, HELD, &[]).unwrap();
+    let in_two = instantiate(&mut two, HELD, &[]).unwrap();
+    let cont = call(&mut one, in_one, "make", &[]).unwrap();
+    let error = call(&mut two, in_two, "use", &[cont]).unwrap_err();
+    assert!(error.root_cause().to_string().contains("wrong store"), "{error:?}");
+    drop(one);
+    let error = call(&mut two, in_two, "use", &[cont]).unwrap_err();
+    assert!(error.root_cause().to_string().contains("wrong store"), "{error:?}");
+}
+
+#[test]
+fn the_host_can_read_and_write_a_global_with_a_continuation() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let instance = instantiate(&mut store, HELD, &[]).unwrap();
+    let global = instance.get_global(&mut store, "global").unwrap();
+    assert!(matches!(global.get(&mut store), Val::ContRef(None)));
+    let cont = call(&mut store, instance, "make", &[]).unwrap();
+    global.set(&mut store, cont).unwrap();
+    let held = global.get(&mut store);
+    assert_eq!(call(&mut store, instance, "use", &[held]).unwrap().unwrap_i32(), 7);
+    let other = call(&mut store, instance, "make-other", &[]).unwrap();
+    assert!(global.set(&mut store, other).is_err());
+}
+
+#[test]
+fn a_host_function_takes_and_returns_continuations() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let module = Module::new(
+        &engine,
+        r#"(module
+            (type $ft (func (result i32))) (type $ct (cont $ft))
+            (import "" "echo" (func $echo (param (ref null $ct)) (result (ref null $ct))))
+            (func $f (type $ft) (i32.const 9)) (elem declare func $f)
+            (func (export "run") (result i32)
+              (resume $ct (call $echo (cont.new $ct (ref.func $f))))))"#,
+    )
+    .unwrap();
+    let ty = module.imports().next().unwrap().ty().unwrap_func().clone();
+    let seen = Arc::new(Mutex::new(0));
+    let count = seen.clone();
+    let echo = Func::new(&mut store, ty, move |_, args, results| {
+        *count.lock().unwrap() += 1;
+        results[0] = args[0];
+        Ok(())
+    });
+    let instance = Instance::new(&mut store, &module, &[echo.into()]).unwrap();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, ()).unwrap(), 9);
+    assert_eq!(*seen.lock().unwrap(), 1);
+}
+
+/// Collections while continuations are suspended, with references everywhere they can be.
+#[test]
+fn collections_find_what_suspended_stacks_hold() {
+    for collector in [Collector::DeferredReferenceCounting, Collector::Copying, Collector::Null] {
+        let engine = Engine::new(wasmfx::config().collector(collector)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let gc = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc(None));
+        let module = r#"(module
+            (import "" "gc" (func $gc))
+            (type $s (struct (field (mut i32))))
+            (type $ft (func (param (ref $s)) (result i32))) (type $ct (cont $ft))
+            (type $f2 (func (param (ref $s) (ref $s)) (result i32))) (type $c2 (cont $f2))
+            (type $rf (func (result i32))) (type $rc (cont $rf))
+            (type $kf (func (param (ref $s) i32) (result i32))) (type $kc (cont $kf))
+            (tag $t (param (ref $s)) (result (ref $s) i32))
+
+            (func $make (param i32) (result (ref $s)) (struct.new $s (local.get 0)))
+            ;; Collects, and makes garbage over what is not a root.
+            (func $churn (local $n i32)
+              (loop $l
+                (drop (call $make (i32.const -1)))
+                (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))
+              (call $gc))
+
+            ;; A reference in a local and one on the operand stack, across a suspend and a collection.
+            (func $deep (type $ft)
+              (local $mine (ref $s)) (local $got (ref $s)) (local $n i32)
+              (local.set $mine (call $make (i32.const 20)))
+              (call $make (i32.const 300))
+              (suspend $t (call $make (i32.const 4000)))
+              (local.set $n) (local.set $got)
+              (call $churn)
+              (struct.get $s 0)
+              (i32.add (struct.get $s 0 (local.get 0)))
+              (i32.add (struct.get $s 0 (local.get $mine)))
+              (i32.add (struct.get $s 0 (local.get $got)))
+              (i32.add (local.get $n)))
+            ;; The same in a parent's frame while its child suspends through it.
+            (func $middle (type $f2)
+              (local $mine (ref $s))
+              (local.set $mine (call $make (i32.const 50000)))
+              (call $make (i32.const 600000))
+              (resume $ct (local.get 0) (cont.new $ct (ref.func $deep)))
+              (i32.add (struct.get $s 0 (local.get $mine)))
+              (i32.add (struct.get $s 0 (local.get 1)))
+              (local.set 1 (call $make))
+              (struct.get $s 0)
+              (i32.add (struct.get $s 0 (local.get 1))))
+            (elem declare func $deep $middle)
+
+            (func (export "run") (result i32)
+              (local $fresh (ref $rc)) (local $k (ref $kc)) (local $bound (ref $rc)) (local $payload (ref $s))
+              ;; Bound to a fresh continuation.
+              (local.set $fresh (cont.bind $c2 $rc
+                (call $make (i32.const 1)) (call $make (i32.const 7000000)) (cont.new $c2 (ref.func $middle))))
+              (call $churn)
+              (block $h (result (ref $s) (ref $kc))
+                (return (resume $rc (on $t $h) (local.get $fresh))))
+              (local.set $k) (local.set $payload)
+              (call $churn)
+              ;; Bound to a suspended one.
+              (local.set $bound (cont.bind $kc $rc
+                (call $make (i32.const 80000000)) (i32.const 100000000) (local.get $k)))
+              (call $churn)
+              (i32.add (resume $rc (local.get $bound)) (struct.get $s 0 (local.get $payload)))))"#;
+        let instance = instantiate(&mut store, module, &[gc.into()]).unwrap();
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        for _ in 0..3 {
+            assert_eq!(run.call(&mut store, ()).unwrap(), 187_654_321, "{collector:?}");
+        }
+    }
+}
+
+#[test]
+fn fuel_burnt_in_continuations_counts() {
+    let engine = Engine::new(wasmfx::config().consume_fuel(true)).unwrap();
+    let mut store = Store::new(&engine, ());
+    let module = r#"(module
+        (type $ft (func)) (type $ct (cont $ft)) (tag $t)
+        (func $f) (func $g (loop $l (suspend $t) (br $l)))
+        (elem declare func $f $g)
+        (func (export "create") (loop $l (resume $ct (cont.new $ct (ref.func $f))) (br $l)))
+        (func (export "suspend") (local $c (ref $ct))
+          (local.set $c (cont.new $ct (ref.func $g)))
+          (loop $l
+            (block $h (result (ref $ct)) (resume $ct (on $t $h) (local.get $c)) (return))
+            (local.set $c)
+            (br $l))))"#;
+    let instance = instantiate(&mut store, module, &[]).unwrap();
+    for name in ["create", "suspend"] {
+        store.set_fuel(100_000).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
+        let error = run.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::OutOfFuel), "{name}");
+    }
+}
+
+/// A frame of a function that resumes and suspends takes what its values need: 1,000 of them fit.
+#[test]
+fn frames_are_small() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let module = r#"(module
+        (type $ft (func (param i32) (result i32))) (type $ct (cont $ft)) (tag $t)
+        (type $gt (func (result i32))) (type $rest (cont $gt))
+        (func $leaf (type $ft) (local.get 0)) (elem declare func $leaf)
+        (func $f (export "run") (param i32) (result i32)
+          (if (i32.eqz (local.get 0)) (then (return (i32.const 0))))
+          (if (i32.eq (local.get 0) (i32.const -1)) (then (suspend $t)))
+          (block $h (result (ref $rest))
+            (drop (resume $ct (on $t $h) (local.get 0) (cont.new $ct (ref.func $leaf))))
+            (return (i32.add (i32.const 1) (call $f (i32.sub (local.get 0) (i32.const 1))))))
+          (drop) (unreachable)))"#;
+    let instance = instantiate(&mut store, module, &[]).unwrap();
+    let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, 1000).unwrap(), 1000);
+}
+
+/// A store with suspended continuations can be dropped, and sent to another thread and resumed there.
+#[test]
+fn stores_with_suspended_continuations_move_and_drop() {
+    let engine = engine();
+    let module = r#"(module
+        (type $ft (func (result i32))) (type $ct (cont $ft)) (tag $t)
+        (global $c (mut (ref null $ct)) (ref.null $ct))
+        (func $f (type $ft) (suspend $t) (i32.const 5)) (elem declare func $f)
+        (func (export "park")
+          (block $h (result (ref $ct))
+            (drop (resume $ct (on $t $h) (cont.new $ct (ref.func $f)))) (unreachable))
+          (global.set $c))
+        (func (export "go") (result i32) (resume $ct (global.get $c))))"#;
+    for resume in [true, false] {
+        let mut store = Store::new(&engine, ());
+        let instance = instantiate(&mut store, module, &[]).unwrap();
+        let park = instance.get_typed_func::<(), ()>(&mut store, "park").unwrap();
+        park.call(&mut store, ()).unwrap();
+        park.call(&mut store, ()).unwrap();
+        std::thread::spawn(move || {
+            if resume {
+                let go = instance.get_typed_func::<(), i32>(&mut store, "go").unwrap();
+                assert_eq!(go.call(&mut store, ()).unwrap(), 5);
+            }
+        })
+        .join()
+        .unwrap();
+    }
+}
+
+/// The machine's limit on mappings ends in an error that names it, and the store goes on.
+#[test]
+#[cfg(target_os = "linux")]
+fn running_out_of_stacks_is_an_error() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let module = r#"(module
+        (type $ft (func (result i32))) (type $ct (cont $ft)) (tag $t)
+        (func $f (type $ft) (suspend $t) (i32.const 5)) (elem declare func $f)
+        (func (export "park") (result (ref $ct))
+          (block $h (result (ref $ct))
+            (drop (resume $ct (on $t $h) (cont.new $ct (ref.func $f)))) (unreachable)))
+        (func (export "go") (param (ref $ct)) (result i32) (resume $ct (local.get 0))))"#;
+    let instance = instantiate(&mut store, module, &[]).unwrap();
+    let park = instance.get_func(&mut store, "park").unwrap();
+    let mut parked = Vec::new();
+    let error = loop {
+        let mut results = [Val::I32(0)];
+        match park.call(&mut store, &[], &mut results) {
+            Ok(()) => parked.push(results[0]),
+            Err(error) => break error,
+        }
+        assert!(parked.len() < 1_000_000, "the machine has no such limit");
+    };
+    let text = error.root_cause().to_string();
+    assert!(text.contains("vm.max_map_count"), "{text}");
+    // Those that there are still run, and make room.
+    let go = instance.get_func(&mut store, "go").unwrap();
+    let mut results = [Val::I32(0)];
+    for cont in parked {
+        go.call(&mut store, &[cont], &mut results).unwrap();
+        assert_eq!(results[0].unwrap_i32(), 5);
+    }
+    park.call(&mut store, &[], &mut results).unwrap();
+}
