@@ -457,3 +457,42 @@ fn running_out_of_stacks_is_an_error() {
     }
     park.call(&mut store, &[], &mut results).unwrap();
 }
+
+/// What is valid and not implemented ends in an error at compile time that says so: not in a panic, and
+/// not in a wrong value.
+#[test]
+fn the_unsupported_says_so() {
+    let engine = engine();
+    let prelude = "(type $ft (func)) (type $ct (cont $ft)) (tag $e)";
+    for (body, message) in [
+        (
+            "(func (param (ref $ct)) (resume_throw $ct $e (local.get 0)))",
+            "the instruction `resume_throw` is not supported yet",
+        ),
+        (
+            "(func (param (ref $ct) exnref) (resume_throw_ref $ct (local.get 1) (local.get 0)))",
+            "the instruction `resume_throw_ref` is not supported yet",
+        ),
+        ("(type $s (struct (field contref))) (func (drop (struct.new_default $s)))", "Stack switching feature not compatible with GC"),
+        (
+            "(type $s (struct (field (ref null $ct)))) (func (param (ref $s)) (result contref)
+               (struct.get $s 0 (local.get 0)))",
+            "Stack switching feature not compatible with GC",
+        ),
+        (
+            "(type $a (array (mut contref))) (func (drop (array.new_default $a (i32.const 3))))",
+            "Stack switching feature not compatible with GC",
+        ),
+        ("(tag $c (param contref)) (func (throw $c (ref.null cont)))", "Stack switching feature not compatible with GC"),
+        (
+            "(tag $c (param contref)) (func (result contref)
+               (block $h (result contref) (try_table (catch $c $h)) (ref.null cont)))",
+            "Stack switching feature not compatible with GC",
+        ),
+    ] {
+        let result = Module::new(&engine, format!("(module {prelude} {body})"));
+        let Err(error) = result else { panic!("{body} compiles") };
+        let error = format!("{error:?}");
+        assert!(error.contains(message), "{body}: {error}");
+    }
+}

@@ -16,6 +16,8 @@
 //! Errors are [`WasmError::Unsupported`](wasmtime_environ::WasmError::Unsupported), for what is valid
 //! and not implemented.
 
+#![deny(unsafe_code)]
+
 mod backend;
 mod checks;
 mod env;

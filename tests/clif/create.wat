@@ -1,0 +1,13 @@
+(module
+  (type $f2 (func (param i32 v128) (result i64)))
+  (type $c2 (cont $f2))
+  (type $f1 (func (param v128) (result i64)))
+  (type $c1 (cont $f1))
+  (func $new (export "new") (param (ref null $f2)) (result (ref $c2))
+    (cont.new $c2 (local.get 0)))
+  (func $bind (export "bind") (param i32 (ref null $c2)) (result (ref $c1))
+    (cont.bind $c2 $c1 (local.get 0) (local.get 1)))
+  (func $bind-nothing (export "bind-nothing") (param (ref null $c2)) (result (ref $c2))
+    (cont.bind $c2 $c2 (local.get 0)))
+  (func $is-null (export "is-null") (param contref) (result i32)
+    (ref.is_null (local.get 0))))
