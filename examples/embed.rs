@@ -6,8 +6,8 @@
 use anyhow::{Context, Result, ensure};
 use wasm_encoder::{
     BlockType, CodeSection, ContType, ElementSection, Elements, ExportKind, ExportSection, Function,
-    FunctionSection, Handle, HeapType, Module, NameMap, NameSection, RefType, TagKind, TagSection,
-    TagType, TypeSection, ValType,
+    FunctionSection, Handle, HeapType, Module, NameMap, NameSection, RefType, TagKind, TagSection, TagType,
+    TypeSection, ValType,
 };
 use wasmfx::wasmtime::{self, Engine, Instance, Store, Trap, WasmBacktrace};
 

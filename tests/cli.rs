@@ -116,8 +116,7 @@ fn a_trap_in_a_continuation_dumps_core() {
     )
     .unwrap();
     let flag = format!("coredump={}", core.display());
-    let error =
-        refused(&["run", "-W", "stack-switching", "-D", &flag, module.to_str().unwrap()]);
+    let error = refused(&["run", "-W", "stack-switching", "-D", &flag, module.to_str().unwrap()]);
     let (inner, outer) = (error.find("!inner"), error.find("!outer"));
     assert!(inner.is_some() && inner < outer, "both stacks are in the backtrace: {error}");
     assert!(std::fs::metadata(&core).unwrap().len() > 0);

@@ -12,6 +12,8 @@ use wasmfx::wasmtime::Engine;
 /// The IR does not depend on the host, but its constants and calling conventions depend on the target.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+const BACKENDS: &[(&str, StackSwitchingBackend)] = &[("libcall", StackSwitchingBackend::Libcall)];
+
 fn emit(source: &Path, backend: StackSwitchingBackend) -> Result<String, Failed> {
     let stem = source.file_stem().unwrap_or_default().to_string_lossy();
     let folder = std::env::temp_dir().join(format!("wasmfx-clif-{}-{stem}", std::process::id()));
@@ -21,9 +23,8 @@ fn emit(source: &Path, backend: StackSwitchingBackend) -> Result<String, Failed>
     config.emit_clif(&folder);
     let engine = Engine::new(&config).map_err(|e| format!("{e:?}"))?;
     engine.precompile_module(&std::fs::read(source)?).map_err(|e| format!("{e:?}"))?;
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?
-        .map(|entry| entry.map(|e| e.path()))
-        .collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
     files.sort();
     let mut text = String::new();
     for file in files {
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
         let path = entry.expect("tests/clif is readable").path();
         if path.extension().is_some_and(|e| e == "wat") {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            for backend in [("libcall", StackSwitchingBackend::Libcall)] {
+            for &backend in BACKENDS {
                 let path = path.clone();
                 let name = format!("{stem}::{}", backend.0);
                 // Other hosts have no compiler for the target in this build.

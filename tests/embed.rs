@@ -473,7 +473,10 @@ fn the_unsupported_says_so() {
             "(func (param (ref $ct) exnref) (resume_throw_ref $ct (local.get 1) (local.get 0)))",
             "the instruction `resume_throw_ref` is not supported yet",
         ),
-        ("(type $s (struct (field contref))) (func (drop (struct.new_default $s)))", "Stack switching feature not compatible with GC"),
+        (
+            "(type $s (struct (field contref))) (func (drop (struct.new_default $s)))",
+            "Stack switching feature not compatible with GC",
+        ),
         (
             "(type $s (struct (field (ref null $ct)))) (func (param (ref $s)) (result contref)
                (struct.get $s 0 (local.get 0)))",
@@ -483,7 +486,10 @@ fn the_unsupported_says_so() {
             "(type $a (array (mut contref))) (func (drop (array.new_default $a (i32.const 3))))",
             "Stack switching feature not compatible with GC",
         ),
-        ("(tag $c (param contref)) (func (throw $c (ref.null cont)))", "Stack switching feature not compatible with GC"),
+        (
+            "(tag $c (param contref)) (func (throw $c (ref.null cont)))",
+            "Stack switching feature not compatible with GC",
+        ),
         (
             "(tag $c (param contref)) (func (result contref)
                (block $h (result contref) (try_table (catch $c $h)) (ref.null cont)))",

@@ -5,9 +5,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use wasmfx::wasmtime::{Engine, Linker, Module, Store};
+use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::WasiCtx;
 
 fn expected(source: &str) -> String {
     let lines = source.lines().filter_map(|line| line.strip_prefix(";;>"));

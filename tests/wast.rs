@@ -8,6 +8,8 @@ use wasmfx::StackSwitchingBackend;
 use wasmfx::wasmtime::{Engine, OptLevel, Store};
 use wasmtime_wast::{Async, WastContext};
 
+const BACKENDS: &[(&str, StackSwitchingBackend)] = &[("libcall", StackSwitchingBackend::Libcall)];
+
 #[derive(Clone, Copy)]
 struct Setup {
     backend: (&'static str, StackSwitchingBackend),
@@ -17,7 +19,7 @@ struct Setup {
 
 fn setups() -> Vec<Setup> {
     let mut setups = Vec::new();
-    for backend in [("libcall", StackSwitchingBackend::Libcall)] {
+    for &backend in BACKENDS {
         for opt_level in [("none", OptLevel::None), ("speed", OptLevel::Speed)] {
             for signals in [("signals", true), ("checks", false)] {
                 setups.push(Setup { backend, opt_level, signals });

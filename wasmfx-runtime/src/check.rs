@@ -13,6 +13,7 @@ const DEPTH: usize = 16;
 /// # Safety
 ///
 /// `current` is null or one of a live store's continuations.
+#[inline]
 pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
     if !cfg!(debug_assertions) {
         return;
@@ -44,6 +45,7 @@ pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
 /// # Safety
 ///
 /// `cont` is one of a live store's continuations, and suspended.
+#[inline]
 pub(crate) unsafe fn captured_chain(cont: *mut VMContRef) {
     if !cfg!(debug_assertions) {
         return;

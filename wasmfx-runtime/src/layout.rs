@@ -71,6 +71,7 @@ unsafe impl Sync for VMContObj {}
 impl VMContObj {
     /// The reference as compiled code has it in a register pair: the pointer in the low half, the revision
     /// in the high half. A null reference has a zero in its low half.
+    #[inline]
     pub fn to_bits(obj: Option<VMContObj>) -> u128 {
         obj.map_or(0, |obj| {
             let address = obj.contref.as_ptr().expose_provenance();
@@ -88,6 +89,7 @@ impl VMContObj {
     }
 
     /// The value of a payload slot that holds `obj`.
+    #[inline]
     pub fn to_slot(obj: Option<VMContObj>) -> u128 {
         Self::to_bits(obj).to_le()
     }
@@ -220,6 +222,7 @@ impl VMResumeFrame {
     /// # Safety
     ///
     /// `frame` must point to a live frame with its tags behind it.
+    #[inline]
     pub unsafe fn find_suspend(frame: *const Self, tag: *const VMTag) -> Option<u32> {
         // SAFETY: the caller vouches for the frame.
         unsafe { find(frame, 0, (*frame).suspend_count, tag) }
@@ -230,6 +233,7 @@ impl VMResumeFrame {
     /// # Safety
     ///
     /// As for [`VMResumeFrame::find_suspend`].
+    #[inline]
     pub unsafe fn has_switch(frame: *const Self, tag: *const VMTag) -> bool {
         // SAFETY: the caller vouches for the frame.
         unsafe { find(frame, (*frame).suspend_count, (*frame).switch_count, tag).is_some() }

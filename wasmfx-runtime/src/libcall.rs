@@ -122,6 +122,7 @@ impl Signal {
 /// # Safety
 ///
 /// `parent` is running, as is the stack that `signal` names, further out.
+#[inline]
 unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
     debug_assert!(!parent.is_null(), "a signal's target lies on this side of the host (H2)");
     // SAFETY: L4: this is the fiber of `parent`, which runs, and so has set `switch`.
@@ -186,6 +187,7 @@ fn body<H: Host>(cont: NonNull<Continuation>, switch: &mut Switch) -> bool {
 /// # Safety
 ///
 /// `inner` is ready and not running; `parent` is the stack that runs, and the rest is its.
+#[inline]
 unsafe fn link(
     inner: NonNull<Continuation>,
     parent: *mut VMContRef,
