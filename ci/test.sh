@@ -19,4 +19,6 @@ step cargo xtask test
 step cargo clippy --locked --package wasmfx --package wasmfx-runtime --package wasmfx-cranelift \
     --all-targets -- --deny warnings
 step cargo clippy --locked --manifest-path xtask/Cargo.toml --all-targets -- --deny warnings
+# The layout alone is what a compiler needs: no dependencies, no standard library.
+step cargo check --locked --package wasmfx-runtime --no-default-features
 step bash ci/embedder.sh

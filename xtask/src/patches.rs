@@ -205,3 +205,52 @@ fn relative(path: &Path, from: &Path) -> Result<std::path::PathBuf> {
     let ups = from.components().skip(common).map(|_| std::path::Component::ParentDir);
     Ok(ups.chain(path.components().skip(common)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATCH: &str = "From 0000 Mon Sep 17 00:00:00 2001\nSubject: [PATCH] area: what\n\nWhy.\n\n\
+                         Tested: so\nForwarded: no\n---\ndiff --git a/x b/x\n";
+
+    #[test]
+    fn headers() {
+        check_header(PATCH).unwrap();
+        for (from, to) in [
+            ("area: what", "what"),
+            ("Tested: so\n", ""),
+            ("Forwarded: no\n", ""),
+            (
+                "area: what",
+                "area: what that goes on for much longer than anybody would want to read in one line",
+            ),
+        ] {
+            assert!(check_header(&PATCH.replace(from, to)).is_err(), "{from} -> {to}");
+        }
+        // What is in the diff is not the header.
+        let moved = PATCH.replace("Tested: so\n", "") + "+Tested: so\n";
+        assert!(check_header(&moved).is_err());
+    }
+
+    #[test]
+    fn folded_subjects() {
+        assert_eq!(subject("Subject: [PATCH] area: one\n two\n\nBody"), "area: one two");
+    }
+
+    #[test]
+    fn relative_paths() {
+        let root = tools::root();
+        let from = root.join("xtask/src").canonicalize().unwrap();
+        assert_eq!(relative(&root.join("patches"), &from).unwrap(), Path::new("../../patches"));
+        assert_eq!(relative(&from, &root.canonicalize().unwrap()).unwrap(), Path::new("xtask/src"));
+    }
+
+    /// What is exported from the tree is what is there, twice over: nothing in it changes from run to run.
+    #[test]
+    fn export_is_stable() {
+        let tree = tools::root().join(stamp::TREE);
+        if tree.join(".git").exists() {
+            assert_eq!(series(&tree).unwrap(), series(&tree).unwrap());
+        }
+    }
+}

@@ -3,42 +3,53 @@
 use crate::{setup, tools};
 use anyhow::{Result, bail};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Builds the patched CLI in release mode if needed, and runs it with `args` in the caller's folder.
 pub fn wasmtime(args: &[OsString]) -> Result<ExitCode> {
     build_cli()?;
-    let binary =
-        tools::root().join("target/release").join(format!("wasmtime{}", std::env::consts::EXE_SUFFIX));
-    let mut command = std::process::Command::new(binary);
+    let mut command = std::process::Command::new(binary());
     command.args(args);
     setup::status(command)
+}
+
+/// Where cargo puts the patched CLI.
+fn binary() -> PathBuf {
+    let name = format!("wasmtime{}", std::env::consts::EXE_SUFFIX);
+    tools::root().join("target/release").join(name)
 }
 
 fn build_cli() -> Result<()> {
     setup::ensure()?;
     let mut build = tools::cargo();
     build.args(["build", "--locked", "--release", "--package", "wasmtime-cli", "--bin", "wasmtime"]);
-    // Quiet when there is nothing to build, so that a program's output is its own.
-    build.env("CARGO_TERM_QUIET", if is_terminal() { "false" } else { "true" });
+    build.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET");
+    if binary().exists() {
+        // A program's output is its own; what there is to say of a build was said the first time.
+        build.arg("--quiet");
+    } else {
+        eprintln!("Building the patched wasmtime in release mode, which takes a few minutes");
+    }
     if !build.status()?.success() {
         bail!("the patched wasmtime does not build; see above");
     }
     Ok(())
 }
 
-fn is_terminal() -> bool {
-    use std::io::IsTerminal;
-    std::io::stderr().is_terminal()
-}
-
-/// Runs all tests: the root workspace's crates, then xtask's own.
+/// Runs all tests: those of the root workspace's crates, then xtask's own.
 pub fn test(args: &[OsString]) -> Result<ExitCode> {
+    // `tests/cli.rs` runs the binary.
     build_cli()?;
     let mut ours = tools::cargo();
     ours.args(["test", "--locked", "--package", "wasmfx", "--package", "wasmfx-runtime"]);
     ours.args(["--package", "wasmfx-cranelift"]).args(args);
-    setup::status(ours)
+    if !ours.status()?.success() {
+        bail!("tests failed; see above");
+    }
+    let mut own = tools::cargo();
+    own.args(["test", "--locked", "--manifest-path", "xtask/Cargo.toml"]).args(args);
+    setup::status(own)
 }
 
 /// Runs the benchmarks.
