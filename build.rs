@@ -5,18 +5,17 @@
 mod stamp;
 
 use std::path::Path;
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
+fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     println!("cargo::rerun-if-changed={}", stamp::PATCHES);
     println!("cargo::rerun-if-changed={}", stamp::path(root).display());
-    for pin in stamp::PINS {
+    for pin in stamp::PINS.iter().chain([&stamp::LAYOUT]) {
         println!("cargo::rerun-if-changed={pin}");
     }
-    if stamp::is_current(root) {
-        return ExitCode::SUCCESS;
+    if !stamp::is_current(root) {
+        println!(
+            "cargo::error=wasmtime/ is not what patches/ and xtask/upstream/ make: run `cargo xtask setup`"
+        );
     }
-    println!("cargo::error=wasmtime/ is not what patches/ and xtask/upstream/ make: run `cargo xtask setup`");
-    ExitCode::FAILURE
 }

@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
-# Builds and runs the embedder's project of docs/embedding.md with the table that xtask prints.
+# Builds and runs the embedder's project of docs/embedding.md, and compares the `[patch]` tables that stand in
+# files with what xtask prints.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 project=examples/embedder
-# The project's manifest ends in the table; it must be the one that xtask prints.
-diff <(sed -n '/^\[patch.crates-io\]/,$p' $project/Cargo.toml) \
-    <(cargo xtask patches table --relative-to $project) || {
-    echo "error: the table in $project/Cargo.toml is out of date: paste what this prints:" >&2
-    echo "  cargo xtask patches table --relative-to $project" >&2
-    exit 1
+
+# FILE FOLDER: the table in FILE, up to the first empty line or fence, is the one for FOLDER.
+same_table() {
+    diff <(sed -n '/^\[patch.crates-io\]/,/^$\|^```/p' "$1" | grep .. | grep -v '^```') \
+        <(cargo xtask patches table --relative-to "$2") || {
+        echo "error: the table in $1 is out of date: paste what this prints:" >&2
+        echo "  cargo xtask patches table --relative-to $2" >&2
+        exit 1
+    }
 }
+same_table Cargo.toml .
+same_table $project/Cargo.toml $project
+same_table docs/embedding.md $project
+
 output=$(cargo run --locked --quiet --manifest-path $project/Cargo.toml --target-dir target)
 echo "$output"
 [ "$output" = "1 2 3 4 5" ]

@@ -21,4 +21,5 @@ step cargo clippy --locked --package wasmfx --package wasmfx-runtime --package w
 step cargo clippy --locked --manifest-path xtask/Cargo.toml --all-targets -- --deny warnings
 # The layout alone is what a compiler needs: no dependencies, no standard library.
 step cargo check --locked --package wasmfx-runtime --no-default-features
+step cargo build --locked --package wasmfx-runtime
 step bash ci/embedder.sh

@@ -56,12 +56,13 @@ const MODULE: &str = r#"(module
     (func (export "nest") (resume $u (cont.new $u (ref.func $nest))))
     (func (export "again") (call $nest)))"#;
 
-fn store() -> (Store<()>, Instance) {
+/// A store whose data say how deep `recurse` may go.
+fn store() -> (Store<u32>, Instance) {
     let engine = Engine::new(&wasmfx::config()).unwrap();
-    let mut store = Store::new(&engine, ());
+    let mut store = Store::new(&engine, 0);
     let mut linker = Linker::new(&engine);
     linker
-        .func_wrap_async("", "wait", |_: Caller<'_, ()>, (n,): (i32,)| {
+        .func_wrap_async("", "wait", |_: Caller<'_, u32>, (n,): (i32,)| {
             Box::new(async move {
                 wait(3).await;
                 n
@@ -69,8 +70,10 @@ fn store() -> (Store<()>, Instance) {
         })
         .unwrap();
     linker
-        .func_wrap_async("", "recurse", |mut caller: Caller<'_, ()>, (): ()| {
+        .func_wrap_async("", "recurse", |mut caller: Caller<'_, u32>, (): ()| {
             Box::new(async move {
+                let left = caller.data().checked_sub(1);
+                *caller.data_mut() = left.ok_or_else(|| format_err!("deep enough"))?;
                 let again = caller.get_export("again").and_then(|e| e.into_func()).unwrap();
                 again.typed::<(), ()>(&caller)?.call_async(&mut caller, ()).await
             })
@@ -120,9 +123,9 @@ fn a_wait_that_moves_to_another_thread() {
     assert_eq!(result.unwrap(), 18);
 }
 
-/// Recursion through the host, each level on a stack of its own: it ends in an error, not in a crash.
+/// Recursion through the host on one continuation's stack ends at that stack's limit.
 #[test]
-fn recursion_through_the_host() {
+fn recursion_through_the_host_on_one_stack() {
     let engine = Engine::new(&wasmfx::config()).unwrap();
     let mut store = Store::new(&engine, ());
     let recurse = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| -> Result<()> {
@@ -135,6 +138,19 @@ fn recursion_through_the_host() {
     let nest = instance.get_typed_func::<(), ()>(&mut store, "nest").unwrap();
     for _ in 0..2 {
         let error = nest.call(&mut store, ()).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow));
+        assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}");
+    }
+}
+
+/// The same with a stack of its own for each level, which an async call makes: these end before memory does,
+/// if only the host says when.
+#[test]
+fn recursion_through_the_host_on_many_stacks() {
+    let (mut store, instance) = store();
+    let nest = instance.get_typed_func::<(), ()>(&mut store, "nest").unwrap();
+    for _ in 0..2 {
+        *store.data_mut() = 100;
+        let error = block_on(nest.call_async(&mut store, ())).unwrap_err();
+        assert_eq!(error.root_cause().to_string(), "deep enough");
     }
 }

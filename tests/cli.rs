@@ -1,23 +1,28 @@
-//! The patched `wasmtime` binary: `cargo xtask test` builds it in release mode first.
+//! The patched `wasmtime` binary, which is built in release mode first: minutes, if it never was.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn wasmtime(args: &[&str]) -> Output {
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--release", "--package", "wasmtime-cli", "--bin", "wasmtime"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     // target/PROFILE/deps/this -> target/release/wasmtime
     let this = std::env::current_exe().unwrap();
-    let target = this.ancestors().nth(3).unwrap();
-    let binary: PathBuf = target.join("release").join(format!("wasmtime{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        binary.exists(),
-        "{} is missing: `cargo xtask test` builds it, and so does `cargo xtask wasmtime`",
-        binary.display()
-    );
-    Command::new(binary).args(args).current_dir(root()).output().unwrap()
+    let name = format!("wasmtime{}", std::env::consts::EXE_SUFFIX);
+    this.ancestors().nth(3).unwrap().join("release").join(name)
+});
+
+fn wasmtime(args: &[&str]) -> Output {
+    Command::new(&*BINARY).args(args).current_dir(root()).output().unwrap()
 }
 
 fn printed(args: &[&str]) -> String {
@@ -81,6 +86,58 @@ fn precompiled_modules_run() {
     refused(&["run", "--allow-precompiled", file]);
     printed(&["objdump", file]);
     std::fs::remove_file(file).unwrap();
+}
+
+/// `proc_exit` leaves through the host from the innermost of three stacks.
+#[test]
+fn proc_exit_in_a_continuation() {
+    let module = std::env::temp_dir().join(format!("wasmfx-exit-{}.wat", std::process::id()));
+    std::fs::write(
+        &module,
+        r#"(module
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (type $ft (func)) (type $ct (cont $ft)) (tag $t)
+            (func $inner (suspend $t) (call $exit (i32.const 42)))
+            (func $middle (resume $ct (cont.new $ct (ref.func $inner))))
+            (elem declare func $inner $middle)
+            (func (export "_start")
+              (block $h (result (ref $ct))
+                (resume $ct (on $t $h) (cont.new $ct (ref.func $middle))) (return))
+              (resume $ct)))"#,
+    )
+    .unwrap();
+    let output = wasmtime(&["run", "-W", "stack-switching", module.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(42), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::remove_file(module).unwrap();
+}
+
+/// Compiled modules come from the cache the second time, and a profile names functions on every stack.
+#[test]
+fn cache_and_profile() {
+    let folder = std::env::temp_dir().join(format!("wasmfx-cache-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let config = folder.join("config.toml");
+    std::fs::write(&config, format!("[cache]\ndirectory = {:?}\n", folder.join("cache"))).unwrap();
+    let flag = format!("cache,cache-config={}", config.display());
+    for _ in 0..2 {
+        let args = ["run", "-W", "stack-switching", "-C", &flag, "examples/generator.wat"];
+        assert_eq!(printed(&args), "1\n2\n3\n4\n5\n");
+    }
+    let cached = walk(&folder.join("cache"));
+    assert!(cached > 0, "nothing was cached");
+
+    let profile = folder.join("profile.json");
+    let flag = format!("--profile=guest,{},1ms", profile.display());
+    printed(&["run", "-W", "stack-switching", &flag, "examples/threads.wat"]);
+    assert!(std::fs::read_to_string(&profile).unwrap().contains("threads.wat"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// How many files there are in a folder and below.
+fn walk(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { walk(&path) } else { 1 }).sum()
 }
 
 #[test]

@@ -422,42 +422,6 @@ fn stores_with_suspended_continuations_move_and_drop() {
     }
 }
 
-/// The machine's limit on mappings ends in an error that names it, and the store goes on.
-#[test]
-#[cfg(target_os = "linux")]
-fn running_out_of_stacks_is_an_error() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let module = r#"(module
-        (type $ft (func (result i32))) (type $ct (cont $ft)) (tag $t)
-        (func $f (type $ft) (suspend $t) (i32.const 5)) (elem declare func $f)
-        (func (export "park") (result (ref $ct))
-          (block $h (result (ref $ct))
-            (drop (resume $ct (on $t $h) (cont.new $ct (ref.func $f)))) (unreachable)))
-        (func (export "go") (param (ref $ct)) (result i32) (resume $ct (local.get 0))))"#;
-    let instance = instantiate(&mut store, module, &[]).unwrap();
-    let park = instance.get_func(&mut store, "park").unwrap();
-    let mut parked = Vec::new();
-    let error = loop {
-        let mut results = [Val::I32(0)];
-        match park.call(&mut store, &[], &mut results) {
-            Ok(()) => parked.push(results[0]),
-            Err(error) => break error,
-        }
-        assert!(parked.len() < 1_000_000, "the machine has no such limit");
-    };
-    let text = error.root_cause().to_string();
-    assert!(text.contains("vm.max_map_count"), "{text}");
-    // Those that there are still run, and make room.
-    let go = instance.get_func(&mut store, "go").unwrap();
-    let mut results = [Val::I32(0)];
-    for cont in parked {
-        go.call(&mut store, &[cont], &mut results).unwrap();
-        assert_eq!(results[0].unwrap_i32(), 5);
-    }
-    park.call(&mut store, &[], &mut results).unwrap();
-}
-
 /// What is valid and not implemented ends in an error at compile time that says so: not in a panic, and
 /// not in a wrong value.
 #[test]
@@ -500,5 +464,45 @@ fn the_unsupported_says_so() {
         let Err(error) = result else { panic!("{body} compiles") };
         let error = format!("{error:?}");
         assert!(error.contains(message), "{body}: {error}");
+    }
+}
+
+/// Recursion to the end of stacks of every size, and arguments larger than the smallest: an error at worst.
+#[test]
+fn small_stacks() {
+    let many = |n: usize, text: &str| vec![text; n].join(" ");
+    let module = format!(
+        r#"(module
+            (type $ft (func (param i32) (result i32))) (type $ct (cont $ft))
+            (type $mt (func (param {params}) (result i32))) (type $mc (cont $mt))
+            (func $recurse (type $ft)
+              (i32.add (i32.const 1) (call $recurse (i32.add (local.get 0) (i32.const 1)))))
+            (func $nest (type $ft)
+              (if (i32.eqz (local.get 0)) (then (return (i32.const 0))))
+              (i32.add (i32.const 1)
+                (resume $ct (i32.sub (local.get 0) (i32.const 1)) (cont.new $ct (ref.func $nest)))))
+            (func $first (type $mt) (local.get 0))
+            (elem declare func $recurse $nest $first)
+            (func (export "recurse") (param i32) (result i32)
+              (resume $ct (local.get 0) (cont.new $ct (ref.func $recurse))))
+            (func (export "nest") (param i32) (result i32)
+              (resume $ct (local.get 0) (cont.new $ct (ref.func $nest))))
+            (func (export "many") (param i32) (result i32)
+              (resume $mc {args} (cont.new $mc (ref.func $first)))))"#,
+        params = many(600, "i32"),
+        args = many(600, "(local.get 0)"),
+    );
+    for size in [1, 4 << 10, 8 << 10, 16 << 10, 64 << 10, 512 << 10, 1 << 20] {
+        let engine = Engine::new(wasmfx::config().max_wasm_stack(size)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = instantiate(&mut store, &module, &[]).unwrap();
+        for (name, argument) in [("recurse", 0), ("many", 7), ("nest", 100), ("many", 8)] {
+            let run = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+            match run.call(&mut store, argument) {
+                Ok(result) => assert_eq!(result, argument, "{name} with {size} bytes"),
+                Err(error) => assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}"),
+            }
+            assert!(name != "recurse" || size < 64 << 10 || run.call(&mut store, 0).is_err());
+        }
     }
 }

@@ -50,3 +50,33 @@
 (assert_return (invoke "a") (i32.const 100))
 (assert_return (invoke "b") (i32.const 200))
 (assert_trap (invoke "local") "unhandled tag")
+
+;; A switch between modules whose types have different indices: the target's type counts, in its own module.
+(module $lib
+  (type $pad0 (func (param f32))) (type $pad1 (func (param f64 f64))) (type $pad2 (func (result f32)))
+  (rec (type $f (func (param i64 i32 (ref null $c)) (result i32))) (type $c (cont $f)))
+  (import "tags" "b" (tag $unused (result i32)))
+  (tag $e (export "e") (result i32))
+  (func $answer (type $f)
+    ;; Hands back what it got, to whoever switched here.
+    (switch $c $e (i64.add (local.get 0) (i64.const 1)) (i32.add (local.get 1) (i32.const 1)) (local.get 2))
+    (drop) (drop) (drop)
+    (i32.const -1))
+  (elem declare func $answer)
+  (func (export "make") (result (ref $c)) (cont.new $c (ref.func $answer))))
+(register "lib" $lib)
+(module
+  (rec (type $f (func (param i64 i32 (ref null $c)) (result i32))) (type $c (cont $f)))
+  (import "lib" "make" (func $make (result (ref $c))))
+  (import "lib" "e" (tag $e (result i32)))
+  (type $sf (func (result i32))) (type $s (cont $sf))
+  (func $start (type $sf)
+    (local $n i32) (local $big i64)
+    (switch $c $e (i64.const 0x100000000) (i32.const 40) (call $make))
+    (drop) (local.set $n) (local.set $big)
+    (i32.add (local.get $n) (i32.wrap_i64 (i64.shr_u (local.get $big) (i64.const 32)))))
+  (elem declare func $start)
+  (func (export "across") (result i32)
+    (resume $s (on $e switch) (cont.new $s (ref.func $start)))))
+
+(assert_return (invoke "across") (i32.const 42))

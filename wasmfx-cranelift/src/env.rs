@@ -44,8 +44,9 @@ pub enum Region {
     Payload,
 }
 
-/// Stack slots that all stack switching instructions of one function share: an activation is in one of
-/// them at a time, and has read what is in the slots before it goes on to another.
+/// Stack slots that all stack switching instructions of one function share. That is sound because an
+/// activation is inside one such instruction at a time, and what the instruction leaves in the slots has been
+/// read before the next begins.
 #[derive(Debug, Default)]
 pub struct Slots {
     pub(crate) frame: Option<ir::StackSlot>,

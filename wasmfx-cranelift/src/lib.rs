@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `lib.rs` | one entry point per instruction |
 //! | `env.rs` | what the function environment must provide |
-//! | `view.rs` | typed views over `ir::Value`: the only reader of layout constants |
+//! | `view.rs` | typed views over `ir::Value`: the only reader of field offsets |
 //! | `checks.rs` | null and linearity checks, shared by the backends |
 //! | `handlers.rs` | the frame that a resume gives to the runtime, shared by the backends |
 //! | `backend.rs` | what a backend is, and the one place that picks one |
@@ -32,9 +32,6 @@ use self::checks::Checked;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
-
-/// Bytes of a continuation reference, in tables for example.
-pub const CONTOBJ_SIZE: u8 = wasmfx_runtime::layout::offsets::VMCONTOBJ_SIZE;
 
 /// `cont.new $ty`: a reference to a fresh continuation of `func`, a possibly null function reference.
 pub fn cont_new(
@@ -127,9 +124,9 @@ pub fn null(env: &dyn FuncEnv, pos: &mut cranelift_codegen::cursor::FuncCursor<'
 }
 
 /// Whether a continuation reference is null, as an `i8`.
-pub fn is_null(env: &dyn FuncEnv, pos: &mut cranelift_codegen::cursor::FuncCursor<'_>, cont: Value) -> Value {
+pub fn is_null(pos: &mut cranelift_codegen::cursor::FuncCursor<'_>, cont: Value) -> Value {
     use cranelift_codegen::ir::{InstBuilder, condcodes::IntCC};
-    let contref = view::ContObj(cont).contref(env.pointer_type(), pos);
+    let (contref, _) = view::ContObj(cont).split(pos);
     pos.ins().icmp_imm_s(IntCC::Equal, contref.0, 0)
 }
 

@@ -23,11 +23,6 @@ impl ContObj {
         ContObj::new(pos, ContRef(zero), zero)
     }
 
-    /// The continuation.
-    pub(crate) fn contref(self, _pointer_type: Type, pos: &mut FuncCursor<'_>) -> ContRef {
-        ContRef(pos.ins().isplit(self.0).0)
-    }
-
     /// The continuation and the revision.
     pub(crate) fn split(self, pos: &mut FuncCursor<'_>) -> (ContRef, Value) {
         let (contref, revision) = pos.ins().isplit(self.0);

@@ -1,4 +1,4 @@
-//! A second opinion on the chain of stacks: verifies every invariant that can be seen from outside.
+//! A second opinion on the chain of stacks: L2, and how a chain hangs together, as seen from outside.
 //!
 //! In debug builds the libcall backend asks for it before and after each switch.
 

@@ -90,13 +90,17 @@ impl Continuations {
         let this = unsafe { &mut *cont.as_ptr() };
         debug_assert_eq!(this.vm.state, VMContState::Free);
         this.slots.clear();
-        let new = (capacity as usize).saturating_sub(this.slots.capacity());
-        if self.slots + new > MAX_SLOTS || this.slots.try_reserve_exact(capacity as usize).is_err() {
-            self.free.push(cont);
-            return Err(Error::TooManyArguments { limit: MAX_SLOTS });
+        match (capacity as usize).checked_sub(this.slots.capacity()) {
+            None | Some(0) => this.slots.resize(capacity as usize, 0),
+            Some(more) if self.slots + more <= MAX_SLOTS => {
+                this.slots = vec![0; capacity as usize];
+                self.slots += more;
+            }
+            Some(_) => {
+                self.free.push(cont);
+                return Err(Error::TooManyArguments { limit: MAX_SLOTS });
+            }
         }
-        self.slots += new;
-        this.slots.resize(capacity as usize, 0);
         this.vm.values = VMPayloads { data: this.slots.as_mut_ptr(), length: 0, capacity };
         this.vm.state = VMContState::Fresh;
         this.vm.waits_for = func_type;

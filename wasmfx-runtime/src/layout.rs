@@ -11,7 +11,7 @@
 //! | contref  |-------->| control: sp, fp, pc      native backend             |
 //! | revision |         | parent                   next outer stack, or null  |
 //! +----------+         | revision                 see C1                     |
-//!                      | stack_limit              while it does not run      |
+//!                      | stack_limit              once it has a stack        |
 //!                      | resume                   frame of the resume that   |
 //!                      |                          runs it, or null           |
 //!                      | last_ancestor            outermost stack captured   |
@@ -34,7 +34,8 @@
 //!   while its store lives. A stale reference may therefore be compared at any time.
 //! * **C3, capacity.** `values.data` has room for `values.capacity` slots of [`SLOT_SIZE`] bytes, of which
 //!   the first `values.length` are bound. Validation bounds what compiled code writes: the parameters
-//!   that a continuation's type still lists are `capacity - length` at most.
+//!   that a continuation's type still lists are `capacity - length` at most. Values that an instruction
+//!   stored and did not live to bind or pass on stay beyond `length`.
 
 use core::ptr::NonNull;
 

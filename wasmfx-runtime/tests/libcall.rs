@@ -372,7 +372,7 @@ fn many_arguments_end_in_an_error() {
         };
         assert!(matches!(error, Error::TooManyArguments { .. }), "{error}");
         assert_eq!(made, wasmfx_runtime::limits::MAX_SLOTS >> 22);
-        // A smaller one still fits nowhere near the limit's edge, and one without arguments always does.
+        // One without arguments takes none of what is limited.
         make(engine, double, 0, 0);
     });
 }

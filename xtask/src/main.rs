@@ -37,18 +37,21 @@ enum Command {
         force: bool,
     },
     /// Build the patched `wasmtime` in release mode if needed, and run it
+    #[command(disable_help_flag = true)]
     Wasmtime {
         /// Passed to `wasmtime` as they are
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
     /// Run all tests
+    #[command(disable_help_flag = true)]
     Test {
         /// Passed to each `cargo test`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
     /// Run the benchmarks
+    #[command(disable_help_flag = true)]
     Bench {
         /// Passed to `cargo bench`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -85,7 +88,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:?}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -13,8 +13,11 @@ const SUBJECT_MAX: usize = 72;
 /// Rewrites `patches/` from the commits in `wasmtime/`.
 pub fn export() -> Result<ExitCode> {
     let root = tools::root();
-    let tree = root.join(stamp::TREE);
+    // Where a patch did not apply, the series was mended there.
+    let mended = root.join(setup::NEW).join(".git").exists();
+    let tree = root.join(if mended { setup::NEW } else { stamp::TREE });
     ensure!(tree.join(".git").exists(), "there is no wasmtime/: run `cargo xtask setup`");
+    ensure_settled(&tree)?;
     let dirty = tools::output(tools::git(&tree, ["status", "--porcelain"]))?;
     ensure!(dirty.is_empty(), "wasmtime/ has changes that are in no commit:\n{dirty}commit them there first");
     let series = series(&tree)?;
@@ -25,9 +28,24 @@ pub fn export() -> Result<ExitCode> {
         fs::write(root.join(stamp::PATCHES).join(name), text)?;
     }
     setup::mark_applied(&tree)?;
+    if mended {
+        setup::adopt(&root)?;
+    }
     fs::write(stamp::path(&root), stamp::inputs(&root)?)?;
     eprintln!("Wrote {} patches", series.len());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a tree in the middle of something, whose commits are not the whole series.
+fn ensure_settled(tree: &Path) -> Result<()> {
+    for (file, what) in [("rebase-merge", "rebase"), ("rebase-apply", "am")] {
+        ensure!(
+            !tree.join(".git").join(file).exists(),
+            "a `git {what}` is under way in {}: finish it first, or abort it",
+            tree.display()
+        );
+    }
+    Ok(())
 }
 
 /// The patches that the commits in `wasmtime/` make, by file name.
@@ -76,6 +94,7 @@ pub fn check() -> Result<ExitCode> {
     setup::ensure()?;
     let root = tools::root();
     let tree = root.join(stamp::TREE);
+    ensure_settled(&tree)?;
     let mut problems = Vec::new();
     let dirty = tools::output(tools::git(&tree, ["status", "--porcelain"]))?;
     if !dirty.is_empty() {
@@ -111,13 +130,18 @@ fn check_header(text: &str) -> Result<()> {
     let subject = subject(text);
     ensure!(subject.contains(": "), "the subject `{subject}` is not `area: what`");
     ensure!(subject.len() <= SUBJECT_MAX, "the subject is longer than {SUBJECT_MAX} characters");
-    let header = text.split("\n---\n").next().unwrap_or_default();
-    for field in ["Tested: ", "Forwarded: "] {
-        ensure!(
-            header.lines().any(|line| line.starts_with(field)),
-            "the header has no line `{field}…` (patches/README.md)"
-        );
-    }
+    let header = text.split("\ndiff --git ").next().unwrap_or_default();
+    let (head, body) = header.split_once("\n\n").context("the header has no body")?;
+    let from = format!("From: {} <{}>", tools::NAME, tools::EMAIL);
+    ensure!(head.lines().any(|line| line == from), "the author is not the series' author: `{from}`");
+    let (why, fields) = body.split_once("\nTested: ").context("the header has no line `Tested: …`")?;
+    ensure!(why.trim().len() > 80, "the header does not say what the patch hooks, and why here");
+    let forwarded = fields.lines().find_map(|line| line.strip_prefix("Forwarded: "));
+    let forwarded = forwarded.context("the header has no line `Forwarded: …`")?;
+    ensure!(
+        forwarded == "no" || forwarded.starts_with("https://") || forwarded.starts_with("not-needed ("),
+        "`Forwarded: {forwarded}` is neither a URL, nor `no`, nor `not-needed (reason)`"
+    );
     Ok(())
 }
 
@@ -173,6 +197,8 @@ pub fn table(args: &TableArgs) -> Result<ExitCode> {
         .map(|p| (p.name, root.join(stamp::TREE).join(p.path_in_vcs)))
         .collect();
     theirs.sort();
+    let base = args.relative_to.as_ref().map(|dir| dir.canonicalize().context("no such folder"));
+    let base = base.transpose()?;
     println!("[patch.crates-io]");
     match (&args.git, &args.wasmfx_git) {
         (Some(tree), Some(project)) => {
@@ -186,8 +212,8 @@ pub fn table(args: &TableArgs) -> Result<ExitCode> {
         _ => {
             ours.append(&mut theirs);
             for (name, path) in &ours {
-                let path = match &args.relative_to {
-                    Some(dir) => relative(path, &dir.canonicalize().context("no such folder")?)?,
+                let path = match &base {
+                    Some(dir) => relative(path, dir)?,
                     None => path.clone(),
                 };
                 let path = path.to_str().context("the path is not UTF-8")?.trim_end_matches('/');
@@ -210,25 +236,37 @@ fn relative(path: &Path, from: &Path) -> Result<std::path::PathBuf> {
 mod tests {
     use super::*;
 
-    const PATCH: &str = "From 0000 Mon Sep 17 00:00:00 2001\nSubject: [PATCH] area: what\n\nWhy.\n\n\
-                         Tested: so\nForwarded: no\n---\ndiff --git a/x b/x\n";
+    const PATCH: &str = "\
+From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
+From: The wasmfx developers <developers@wasmfx.invalid>
+Date: Thu, 1 Jan 2026 00:00:00 +0000
+Subject: [PATCH] area: what
+
+It calls what is at home in the crates, from the one place that knows when: that is why it is here.
+
+Tested: so
+Forwarded: no
+
+diff --git a/x b/x
+";
 
     #[test]
     fn headers() {
         check_header(PATCH).unwrap();
+        let long = "area: what that goes on for much longer than anybody would want to read in one line";
         for (from, to) in [
             ("area: what", "what"),
+            ("area: what", long),
+            ("The wasmfx developers", "Somebody else"),
+            ("from the one place that knows when: that is why it is here.", ""),
             ("Tested: so\n", ""),
             ("Forwarded: no\n", ""),
-            (
-                "area: what",
-                "area: what that goes on for much longer than anybody would want to read in one line",
-            ),
+            ("Forwarded: no\n", "Forwarded: maybe\n"),
         ] {
             assert!(check_header(&PATCH.replace(from, to)).is_err(), "{from} -> {to}");
         }
         // What is in the diff is not the header.
-        let moved = PATCH.replace("Tested: so\n", "") + "+Tested: so\n";
+        let moved = PATCH.replace("Tested: so\n", "") + "+\nTested: so\nForwarded: no\n";
         assert!(check_header(&moved).is_err());
     }
 

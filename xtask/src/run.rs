@@ -1,31 +1,36 @@
 //! The commands that call cargo or the patched `wasmtime`.
 
 use crate::{setup, tools};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Builds the patched CLI in release mode if needed, and runs it with `args` in the caller's folder.
+/// Builds the patched CLI in release mode if needed, and runs it with `args`.
 pub fn wasmtime(args: &[OsString]) -> Result<ExitCode> {
     build_cli()?;
-    let mut command = std::process::Command::new(binary());
+    let mut command = std::process::Command::new(binary()?);
     command.args(args);
-    setup::status(command)
+    tools::status(command)
 }
 
 /// Where cargo puts the patched CLI.
-fn binary() -> PathBuf {
+fn binary() -> Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .current_dir(tools::root())
+        .no_deps()
+        .exec()
+        .context("cannot read the root workspace")?;
     let name = format!("wasmtime{}", std::env::consts::EXE_SUFFIX);
-    tools::root().join("target/release").join(name)
+    Ok(metadata.target_directory.as_std_path().join("release").join(name))
 }
 
 fn build_cli() -> Result<()> {
     setup::ensure()?;
     let mut build = tools::cargo();
     build.args(["build", "--locked", "--release", "--package", "wasmtime-cli", "--bin", "wasmtime"]);
-    build.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET");
-    if binary().exists() {
+    build.env_remove("CARGO_BUILD_TARGET");
+    if binary()?.exists() {
         // A program's output is its own; what there is to say of a build was said the first time.
         build.arg("--quiet");
     } else {
@@ -49,7 +54,7 @@ pub fn test(args: &[OsString]) -> Result<ExitCode> {
     }
     let mut own = tools::cargo();
     own.args(["test", "--locked", "--manifest-path", "xtask/Cargo.toml"]).args(args);
-    setup::status(own)
+    tools::status(own)
 }
 
 /// Runs the benchmarks.
@@ -57,5 +62,5 @@ pub fn bench(args: &[OsString]) -> Result<ExitCode> {
     setup::ensure()?;
     let mut command = tools::cargo();
     command.args(["bench", "--locked", "--package", "wasmfx"]).args(args);
-    setup::status(command)
+    tools::status(command)
 }

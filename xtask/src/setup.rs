@@ -13,7 +13,10 @@ use crate::{stamp, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
+
+/// What may lie in the tree and is in no commit.
+const OURS: [&str; 2] = [".stamp", "target/"];
 
 /// The commit of the published crates, which the patches build on.
 pub const BASE: &str = "base";
@@ -27,8 +30,11 @@ const REPLACED: &[&str] = &[
     "crates/wasmtime/src/runtime/vm/stack_switching.rs",
 ];
 
-/// What cargo adds to a crate when it publishes or unpacks it, and what only upstream's own CI reads.
+/// What cargo adds to a crate when it publishes or unpacks it.
 const UNWANTED: &[&str] = &[".cargo-ok", ".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml.orig"];
+
+/// Where a tree is made, before it takes the place of the old one.
+pub const NEW: &str = "wasmtime.new";
 
 /// A fixed date, so that every machine makes the same base commit.
 const BASE_DATE: &str = "2026-01-01T00:00:00Z";
@@ -36,7 +42,7 @@ const BASE_DATE: &str = "2026-01-01T00:00:00Z";
 /// Makes `wasmtime/` if it is missing or out of date.
 pub fn setup(force: bool) -> Result<ExitCode> {
     let root = tools::root();
-    if stamp::is_current(&root) && !force {
+    if stamp::is_current(&root) && root.join(stamp::TREE).join(".git").exists() && !force {
         return Ok(ExitCode::SUCCESS);
     }
     let tree = root.join(stamp::TREE);
@@ -45,7 +51,12 @@ pub fn setup(force: bool) -> Result<ExitCode> {
     }
 
     let crates = fetch(&root)?;
-    let new = root.join("wasmtime.new");
+    let new = root.join(NEW);
+    ensure!(
+        force || !new.join(".git/rebase-apply").exists(),
+        "{NEW}/ is where a patch did not apply. Once it does and `git am --continue` has run there,\n\
+         `cargo xtask patches export` takes the series from it; or throw it away: `cargo xtask setup --force`"
+    );
     remove(&new)?;
     eprintln!("Laying out {} upstream crates in {}/", crates.len(), stamp::TREE);
     for package in &crates {
@@ -65,9 +76,15 @@ pub fn setup(force: bool) -> Result<ExitCode> {
     apply(&root, &new)?;
 
     fs::write(new.join(".stamp"), stamp::inputs(&root)?)?;
-    remove(&tree)?;
-    fs::rename(&new, &tree).context("cannot move the new tree to wasmtime/")?;
+    adopt(&root)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts the new tree in the place of the old one.
+pub fn adopt(root: &Path) -> Result<()> {
+    let tree = root.join(stamp::TREE);
+    remove(&tree)?;
+    fs::rename(root.join(NEW), &tree).context("cannot move the new tree to wasmtime/")
 }
 
 /// Makes `wasmtime/` if it is missing or out of date, for a command that needs it.
@@ -77,14 +94,20 @@ pub fn ensure() -> Result<()> {
 
 /// Refuses to overwrite commits or changes in `wasmtime/` that are in no patch.
 fn ensure_nothing_lost(tree: &Path) -> Result<()> {
-    if !tree.join(".git").exists() {
+    if !tree.exists() {
         return Ok(());
     }
-    let dirty = tools::output(tools::git(tree, ["status", "--porcelain"]))?;
+    ensure!(
+        tree.join(".git").exists(),
+        "wasmtime/ is no git repository of its own, so that its changes cannot be seen: if there is nothing \
+         to keep in it, run `cargo xtask setup --force`"
+    );
+    let dirty = tools::output(tools::git(tree, ["status", "--porcelain", "--ignored"]))?;
+    let dirty = dirty.lines().filter(|line| !OURS.iter().any(|ours| line.ends_with(ours))).count() > 0;
     let head = tools::output(tools::git(tree, ["rev-parse", "HEAD"]))?;
     let applied = fs::read_to_string(tree.join(".git/applied")).unwrap_or_default();
     ensure!(
-        dirty.is_empty() && (applied.is_empty() || head == applied),
+        !dirty && (applied.is_empty() || head == applied),
         "wasmtime/ holds work that is in no patch, and patches/ or the pins have changed since it was \
          set up.\nEither keep the work: commit it in wasmtime/ and run `cargo xtask patches export`,\n\
          or throw it away: run `cargo xtask setup --force`"
@@ -186,7 +209,11 @@ fn commit_base(tree: &Path, crates: &[Upstream]) -> Result<()> {
     }
     tools::output(tools::git(tree, ["init", "--quiet", "--initial-branch=wasmfx"]))?;
     fs::create_dir_all(tree.join(".git/info"))?;
-    fs::write(tree.join(".git/info/exclude"), ".stamp\n/target\n")?;
+    fs::write(tree.join(".git/info/exclude"), OURS.join("\n"))?;
+    // Whoever commits here, the series has one author.
+    for (key, value) in [("user.name", tools::NAME), ("user.email", tools::EMAIL)] {
+        tools::output(tools::git(tree, ["config", key, value]))?;
+    }
     tools::output(tools::git(tree, ["add", "--all", "--force", "."]))?;
     let mut commit = tools::git(tree, ["commit", "--quiet", "--message", &message]);
     commit.env("GIT_AUTHOR_DATE", BASE_DATE).env("GIT_COMMITTER_DATE", BASE_DATE);
@@ -205,8 +232,9 @@ fn apply(root: &Path, tree: &Path) -> Result<()> {
         tools::output(am).with_context(|| {
             format!(
                 "patches/{name} does not apply to the pinned upstream crates; wasmtime/ is as it was.\n\
-                 The tree it failed on is left in wasmtime.new/: mend it there with `git am --show-current-patch`,\n\
-                 or restore patches/ and xtask/upstream/ from git"
+                 Either restore patches/ and xtask/upstream/ from git, or mend the patch in {NEW}/, where the\n\
+                 series stopped: `git am --show-current-patch`, `git am --continue`, the patches that are left,\n\
+                 and then `cargo xtask patches export`"
             )
         })?;
     }
@@ -221,14 +249,4 @@ fn remove(path: &Path) -> Result<()> {
         Ok(_) => fs::remove_file(path),
     };
     result.with_context(|| format!("cannot remove {}", path.display()))
-}
-
-/// Runs `command` with the user's terminal and hands its exit code on.
-pub fn status(mut command: Command) -> Result<ExitCode> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("cannot run `{program}`"))?;
-    Ok(match status.code() {
-        Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
-        None => ExitCode::FAILURE,
-    })
 }

@@ -13,7 +13,7 @@ pub(crate) const PATCHES: &str = "patches";
 /// The manifest and lock file that pin upstream, relative to the root.
 pub(crate) const PINS: [&str; 2] = ["xtask/upstream/Cargo.toml", "xtask/upstream/Cargo.lock"];
 /// The source file that says how the tree is laid out, relative to the root.
-const LAYOUT: &str = "xtask/src/setup.rs";
+pub(crate) const LAYOUT: &str = "xtask/src/setup.rs";
 
 /// The stamp's place, inside the tree so that removing the tree removes the stamp.
 pub(crate) fn path(root: &Path) -> PathBuf {

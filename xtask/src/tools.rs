@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 /// The project's root folder.
 pub fn root() -> PathBuf {
@@ -18,11 +18,14 @@ pub fn cargo() -> Command {
     command
 }
 
+/// The author of every commit in `wasmtime/`, and so of every patch.
+pub const NAME: &str = "The wasmfx developers";
+/// See [`NAME`].
+pub const EMAIL: &str = "developers@wasmfx.invalid";
+
 /// git in `dir`, cut off from the user's own configuration, identity and hooks, so that every machine
 /// makes the same commits.
 pub fn git<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> Command {
-    const NAME: &str = "The wasmfx developers";
-    const EMAIL: &str = "developers@wasmfx.invalid";
     let mut command = Command::new("git");
     for var in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
         command.env_remove(var);
@@ -57,4 +60,14 @@ pub fn output(mut command: Command) -> Result<String> {
         );
     }
     String::from_utf8(output.stdout).context("a tool printed something other than UTF-8")
+}
+
+/// Runs `command` with the user's terminal and hands its exit code on.
+pub fn status(mut command: Command) -> Result<ExitCode> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("cannot run `{program}`"))?;
+    Ok(match status.code() {
+        Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        None => ExitCode::FAILURE,
+    })
 }
