@@ -140,6 +140,24 @@ fn walk(folder: &Path) -> usize {
     entries.map(|path| if path.is_dir() { walk(&path) } else { 1 }).sum()
 }
 
+/// Component model programs, with every collector: the files say what they show.
+#[test]
+fn components() {
+    const FLAGS: &str = "stack-switching,gc,component-model-async,component-model-more-async-builtins,\
+                         component-model-async-stackful,component-model-threading";
+    let folder = root().join("tests/component");
+    let files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        for collector in ["drc", "copying", "null"] {
+            let collector = format!("collector={collector}");
+            let file = file.to_str().unwrap();
+            let args = ["wast", "-W", FLAGS, "-C", &collector, "-O", "gc-heap-initial-size=65536", file];
+            printed(&args);
+        }
+    }
+}
+
 #[test]
 fn wast_scripts_run() {
     printed(&["wast", "-W", "stack-switching", "tests/wast/suspend_resume.wast"]);

@@ -144,6 +144,52 @@ fn a_suspend_does_not_cross_the_host() {
     }
 }
 
+/// A continuation whose body is a host function leaves no trace of Wasm on its stack, and must not show what the
+/// one that had its `VMContRef` before left there.
+#[test]
+fn a_host_body_after_a_wasm_body() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let body = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, n: i32| -> Result<i32> {
+        let trace = WasmBacktrace::capture(&caller);
+        let names: Vec<_> = trace.frames().iter().map(|f| f.func_name().unwrap_or("?")).collect();
+        ensure!(names == ["run"], "{names:?}");
+        caller.gc(None)?;
+        // Wasm again, on this stack, with a collection and a trap of its own.
+        let func = caller.get_export("again").and_then(|e| e.into_func()).unwrap();
+        let again = func.typed::<i32, i32>(&caller)?;
+        let error = again.call(&mut caller, 0).unwrap_err();
+        ensure!(frames(&error) == ["again", "run"], "{error:?}");
+        again.call(&mut caller, n)
+    });
+    let gc = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc(None));
+    let module = r#"(module
+        (type $ft (func (param i32) (result i32))) (type $ct (cont $ft))
+        (import "" "body" (func $body (type $ft)))
+        (import "" "gc" (func $gc))
+        (type $s (struct (field i32)))
+        (func $again (export "again") (type $ft) (local $x (ref $s))
+          (local.set $x (struct.new $s (local.get 0)))
+          (call $gc)
+          (if (i32.eqz (local.get 0)) (then (unreachable)))
+          (struct.get $s 0 (local.get $x)))
+        (func $deep (type $ft)
+          (if (i32.eqz (local.get 0)) (then (call $gc) (return (i32.const 0))))
+          (call $deep (i32.sub (local.get 0) (i32.const 1))))
+        (elem declare func $body $deep)
+        (func $run (export "run") (param $depth i32) (param $n i32) (result i32) (local $x (ref $s))
+          (local.set $x (struct.new $s (i32.const 1000)))
+          (drop (resume $ct (local.get $depth) (cont.new $ct (ref.func $deep))))
+          (i32.add
+            (resume $ct (local.get $n) (cont.new $ct (ref.func $body)))
+            (struct.get $s 0 (local.get $x)))))"#;
+    let instance = instantiate(&mut store, module, &[body.into(), gc.into()]).unwrap();
+    let run = instance.get_typed_func::<(i32, i32), i32>(&mut store, "run").unwrap();
+    for depth in [0, 1, 10, 100, 1000] {
+        assert_eq!(run.call(&mut store, (depth, 7)).unwrap(), 1007);
+    }
+}
+
 #[test]
 fn a_host_function_can_be_the_body() {
     let engine = engine();
@@ -244,6 +290,36 @@ fn the_host_can_read_and_write_a_global_with_a_continuation() {
     assert_eq!(call(&mut store, instance, "use", &[held]).unwrap().unwrap_i32(), 7);
     let other = call(&mut store, instance, "make-other", &[]).unwrap();
     assert!(global.set(&mut store, other).is_err());
+}
+
+#[test]
+fn the_host_can_use_a_table_of_continuations() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ());
+    let module =
+        HELD.replace("(global (export", "(table (export \"table\") 2 9 (ref null $ct)) (global (export");
+    let instance = instantiate(&mut store, &module, &[]).unwrap();
+    let table = instance.get_table(&mut store, "table").unwrap();
+    assert!(matches!(table.get(&mut store, 0), Some(Ref::Cont(None))));
+    assert!(table.get(&mut store, 2).is_none());
+    let cont = call(&mut store, instance, "make", &[]).unwrap();
+    table.set(&mut store, 1, cont.ref_().unwrap()).unwrap();
+    let null = Ref::null(table.ty(&store).element().heap_type());
+    table.grow(&mut store, 2, null.clone()).unwrap();
+    let held = table.get(&mut store, 1).unwrap();
+    assert!(held.is_non_null());
+    assert_eq!(call(&mut store, instance, "use", &[held.into()]).unwrap().unwrap_i32(), 7);
+    table.set(&mut store, 1, null).unwrap();
+    assert!(table.get(&mut store, 1).unwrap().is_null());
+
+    let other = call(&mut store, instance, "make-other", &[]).unwrap().ref_().unwrap();
+    let error = table.set(&mut store, 1, other).unwrap_err();
+    assert!(format!("{error:?}").contains("type mismatch"), "{error:?}");
+    let mut elsewhere = Store::new(&engine, ());
+    let there = instantiate(&mut elsewhere, HELD, &[]).unwrap();
+    let foreign = call(&mut elsewhere, there, "make", &[]).unwrap().ref_().unwrap();
+    let error = table.set(&mut store, 1, foreign).unwrap_err();
+    assert!(format!("{error:?}").contains("wrong store"), "{error:?}");
 }
 
 #[test]

@@ -62,8 +62,9 @@ pub struct Continuations {
     slots: usize,
 }
 
-// SAFETY: the pointers are to allocations that this value owns. Fibers and stacks are bound to no thread:
-// what is on them are frames of Wasm and of this crate, which keep nothing of a thread across a switch.
+// SAFETY: the pointers are to allocations that this value owns. Fibers and stacks are bound to no thread: what
+// is on them across a switch are frames of Wasm, of the engine's libcalls and of this crate, which keep nothing
+// of a thread, and, where an async call waits, what the engine lets cross threads on its own fibers.
 unsafe impl Send for Continuations {}
 // SAFETY: `&Continuations` gives out addresses and what the owner of the store may read.
 unsafe impl Sync for Continuations {}
@@ -108,6 +109,9 @@ impl Continuations {
         this.vm.func = func;
         this.vm.caller_vmctx = caller_vmctx;
         this.vm.last_ancestor = cont.as_ptr().cast();
+        // What `enter` installs: nothing of Wasm is on its stack yet, and if the body is a host function
+        // nothing will be.
+        this.vm.entry = VMEntryState::default();
         Ok(cont.cast())
     }
 
@@ -244,6 +248,7 @@ impl Continuation {
         self.vm.parent = ptr::null_mut();
         self.vm.resume = ptr::null_mut();
         self.vm.parent_entry = ptr::null_mut();
+        self.vm.entry = VMEntryState::default();
         self.vm.func = ptr::null_mut();
         self.vm.caller_vmctx = ptr::null_mut();
         self.vm.values = VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 };

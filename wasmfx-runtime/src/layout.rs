@@ -137,7 +137,8 @@ pub enum VMContState {
 /// How a stack was entered from the host and left for the host or for another stack: what the walker
 /// needs of a stack that is not on top, and what the libcall backend swaps at a switch.
 ///
-/// The fields are those of Wasmtime's `VMStoreContext`, in bytes addresses all.
+/// The fields are those of Wasmtime's `VMStoreContext`: addresses all, or all zero if there is nothing of Wasm
+/// on the stack.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VMEntryState {

@@ -266,8 +266,9 @@ unsafe fn capture<H: Host>(
         this.values = VMPayloads { data: payload, length: 0, capacity };
         (this.waits_for, this.waits_for_results) = (waits_for.0, waits_for.1.into());
         this.state = VMContState::Suspended;
+        let obj = VMContObj { contref: inner, revision: this.revision };
         check::captured_chain(inner.as_ptr());
-        VMContObj { contref: inner, revision: this.revision }
+        obj
     }
 }
 
