@@ -140,6 +140,17 @@ fn walk(folder: &Path) -> usize {
     entries.map(|path| if path.is_dir() { walk(&path) } else { 1 }).sum()
 }
 
+/// Code that a debugger can stop in switches stacks as other code does.
+#[test]
+fn guest_debugging() {
+    let args = ["run", "-W", "stack-switching", "-D", "guest-debug", "examples/generator.wat"];
+    assert_eq!(printed(&args), "1\n2\n3\n4\n5\n");
+    for file in ["suspend_resume", "switch", "exceptions", "traps", "payloads"] {
+        let file = format!("tests/wast/{file}.wast");
+        printed(&["wast", "-W", "stack-switching", "-D", "guest-debug", &file]);
+    }
+}
+
 /// Component model programs, with every collector: the files say what they show.
 #[test]
 fn components() {

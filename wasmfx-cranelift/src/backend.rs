@@ -2,56 +2,31 @@
 
 use crate::env::{Backend, FuncEnv};
 use crate::handlers::Clause;
-use crate::libcall::Libcall;
+use crate::libcall;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
 
+type Env<'a> = &'a mut dyn FuncEnv;
+type Builder<'a, 'b> = &'a mut FunctionBuilder<'b>;
+
 /// How the instructions that make or switch stacks are translated. The entry points in `lib.rs` document
 /// the arguments.
-pub(crate) trait Translate {
-    fn cont_new(
-        &self,
-        env: &mut dyn FuncEnv,
-        builder: &mut FunctionBuilder<'_>,
-        func: Value,
-        params: usize,
-        results: usize,
-    ) -> WasmResult<Value>;
-
-    fn resume(
-        &self,
-        env: &mut dyn FuncEnv,
-        builder: &mut FunctionBuilder<'_>,
-        ty: TypeIndex,
-        cont: Value,
-        args: &[Value],
-        clauses: &[Clause],
-    ) -> WasmResult<Vec<Value>>;
-
-    fn suspend(
-        &self,
-        env: &mut dyn FuncEnv,
-        builder: &mut FunctionBuilder<'_>,
-        tag: TagIndex,
-        args: &[Value],
-    ) -> WasmResult<Vec<Value>>;
-
-    fn switch(
-        &self,
-        env: &mut dyn FuncEnv,
-        builder: &mut FunctionBuilder<'_>,
-        ty: TypeIndex,
-        tag: TagIndex,
-        cont: Value,
-        args: &[Value],
-    ) -> WasmResult<Vec<Value>>;
+#[allow(clippy::type_complexity, reason = "each signature stands here, and once")]
+pub(crate) struct Translate {
+    /// The function, and how many parameters and results it has.
+    pub(crate) cont_new: fn(Env<'_>, Builder<'_, '_>, Value, usize, usize) -> WasmResult<Value>,
+    pub(crate) resume:
+        fn(Env<'_>, Builder<'_, '_>, TypeIndex, Value, &[Value], &[Clause]) -> WasmResult<Vec<Value>>,
+    pub(crate) suspend: fn(Env<'_>, Builder<'_, '_>, TagIndex, &[Value]) -> WasmResult<Vec<Value>>,
+    pub(crate) switch:
+        fn(Env<'_>, Builder<'_, '_>, TypeIndex, TagIndex, Value, &[Value]) -> WasmResult<Vec<Value>>,
 }
 
 /// The backend of the engine that `env` compiles for.
-pub(crate) fn of(env: &dyn FuncEnv) -> WasmResult<&'static dyn Translate> {
+pub(crate) fn of(env: &dyn FuncEnv) -> WasmResult<&'static Translate> {
     match env.backend() {
-        Backend::Libcall => Ok(&Libcall),
+        Backend::Libcall => Ok(&libcall::TRANSLATE),
         Backend::Native => Err(wasm_unsupported!("the native stack switching backend")),
     }
 }

@@ -44,7 +44,7 @@ pub fn cont_new(
     env.trap_if_zero(builder, func, Trap::NullReference);
     let params = env.cont_params(ty).len();
     let results = env.cont_results(ty).len();
-    backend::of(env)?.cont_new(env, builder, func, params, results)
+    (backend::of(env)?.cont_new)(env, builder, func, params, results)
 }
 
 /// `cont.bind $from $to`: a reference to the continuation `cont` of type `from` with `args` bound.
@@ -75,7 +75,7 @@ pub fn suspend(
     args: &[Value],
 ) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
-    backend::of(env)?.suspend(env, builder, tag, args)
+    (backend::of(env)?.suspend)(env, builder, tag, args)
 }
 
 /// `resume $ty clause*`: the results of the continuation `cont`. When control goes to a clause's label
@@ -89,7 +89,7 @@ pub fn resume(
     clauses: &[Clause],
 ) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
-    backend::of(env)?.resume(env, builder, ty, cont, args, clauses)
+    (backend::of(env)?.resume)(env, builder, ty, cont, args, clauses)
 }
 
 /// `resume_throw $ty $tag clause*`: not implemented.
@@ -115,7 +115,7 @@ pub fn switch(
     args: &[Value],
 ) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
-    backend::of(env)?.switch(env, builder, ty, tag, cont, args)
+    (backend::of(env)?.switch)(env, builder, ty, tag, cont, args)
 }
 
 /// A null continuation reference.
