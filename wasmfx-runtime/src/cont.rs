@@ -109,9 +109,6 @@ impl Continuations {
         this.vm.func = func;
         this.vm.caller_vmctx = caller_vmctx;
         this.vm.last_ancestor = cont.as_ptr().cast();
-        // What `enter` installs: nothing of Wasm is on its stack yet, and if the body is a host function
-        // nothing will be.
-        this.vm.entry = VMEntryState::default();
         Ok(cont.cast())
     }
 
@@ -248,6 +245,8 @@ impl Continuation {
         self.vm.parent = ptr::null_mut();
         self.vm.resume = ptr::null_mut();
         self.vm.parent_entry = ptr::null_mut();
+        // What `enter` installs next time: nothing of Wasm is on that stack yet, and if the body is a host
+        // function nothing will be.
         self.vm.entry = VMEntryState::default();
         self.vm.func = ptr::null_mut();
         self.vm.caller_vmctx = ptr::null_mut();

@@ -14,7 +14,7 @@ const SUBJECT_MAX: usize = 72;
 pub fn export() -> Result<ExitCode> {
     let root = tools::root();
     // Where a patch did not apply, the series was mended there.
-    let mended = root.join(setup::NEW).join(".git").exists();
+    let mended = setup::is_mending(&root);
     let tree = root.join(if mended { setup::NEW } else { stamp::TREE });
     ensure!(tree.join(".git").exists(), "there is no wasmtime/: run `cargo xtask setup`");
     ensure_settled(&tree)?;

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 
 /// Builds the patched CLI in release mode if needed, and runs it with `args`.
 pub fn wasmtime(args: &[OsString]) -> Result<ExitCode> {
-    build_cli()?;
-    let mut command = std::process::Command::new(binary()?);
+    let mut command = std::process::Command::new(build_cli()?);
     command.args(args);
     tools::status(command)
 }
@@ -25,12 +24,14 @@ fn binary() -> Result<PathBuf> {
     Ok(metadata.target_directory.as_std_path().join("release").join(name))
 }
 
-fn build_cli() -> Result<()> {
+/// Builds the patched CLI in release mode if needed, and says where it is.
+fn build_cli() -> Result<PathBuf> {
     setup::ensure()?;
+    let binary = binary()?;
     let mut build = tools::cargo();
     build.args(["build", "--locked", "--release", "--package", "wasmtime-cli", "--bin", "wasmtime"]);
     build.env_remove("CARGO_BUILD_TARGET");
-    if binary()?.exists() {
+    if binary.exists() {
         // A program's output is its own; what there is to say of a build was said the first time.
         build.arg("--quiet");
     } else {
@@ -39,12 +40,12 @@ fn build_cli() -> Result<()> {
     if !build.status()?.success() {
         bail!("the patched wasmtime does not build; see above");
     }
-    Ok(())
+    Ok(binary)
 }
 
 /// Runs all tests: those of the root workspace's crates, then xtask's own.
 pub fn test(args: &[OsString]) -> Result<ExitCode> {
-    // `tests/cli.rs` runs the binary.
+    // `tests/cli.rs` builds what it runs, but in silence.
     build_cli()?;
     let mut ours = tools::cargo();
     ours.args(["test", "--locked", "--package", "wasmfx", "--package", "wasmfx-runtime"]);

@@ -36,6 +36,9 @@ const UNWANTED: &[&str] = &[".cargo-ok", ".cargo_vcs_info.json", "Cargo.lock", "
 /// Where a tree is made, before it takes the place of the old one.
 pub const NEW: &str = "wasmtime.new";
 
+/// The file in a new tree that says that a patch did not apply there.
+const MENDING: &str = ".git/mending";
+
 /// A fixed date, so that every machine makes the same base commit.
 const BASE_DATE: &str = "2026-01-01T00:00:00Z";
 
@@ -50,13 +53,13 @@ pub fn setup(force: bool) -> Result<ExitCode> {
         ensure_nothing_lost(&tree)?;
     }
 
-    let crates = fetch(&root)?;
     let new = root.join(NEW);
     ensure!(
-        force || !new.join(".git/rebase-apply").exists(),
+        force || !is_mending(&root),
         "{NEW}/ is where a patch did not apply. Once it does and `git am --continue` has run there,\n\
          `cargo xtask patches export` takes the series from it; or throw it away: `cargo xtask setup --force`"
     );
+    let crates = fetch(&root)?;
     remove(&new)?;
     eprintln!("Laying out {} upstream crates in {}/", crates.len(), stamp::TREE);
     for package in &crates {
@@ -80,9 +83,15 @@ pub fn setup(force: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether the new tree is one in which a patch did not apply, rather than one that was cut short.
+pub fn is_mending(root: &Path) -> bool {
+    root.join(NEW).join(MENDING).exists()
+}
+
 /// Puts the new tree in the place of the old one.
 pub fn adopt(root: &Path) -> Result<()> {
     let tree = root.join(stamp::TREE);
+    remove(&root.join(NEW).join(MENDING))?;
     remove(&tree)?;
     fs::rename(root.join(NEW), &tree).context("cannot move the new tree to wasmtime/")
 }
@@ -103,7 +112,7 @@ fn ensure_nothing_lost(tree: &Path) -> Result<()> {
          to keep in it, run `cargo xtask setup --force`"
     );
     let dirty = tools::output(tools::git(tree, ["status", "--porcelain", "--ignored"]))?;
-    let dirty = dirty.lines().filter(|line| !OURS.iter().any(|ours| line.ends_with(ours))).count() > 0;
+    let dirty = dirty.lines().any(|line| !OURS.iter().any(|ours| line.ends_with(ours)));
     let head = tools::output(tools::git(tree, ["rev-parse", "HEAD"]))?;
     let applied = fs::read_to_string(tree.join(".git/applied")).unwrap_or_default();
     ensure!(
@@ -229,10 +238,14 @@ fn apply(root: &Path, tree: &Path) -> Result<()> {
         let mut am =
             tools::git(tree, ["am", "--quiet", "--keep-non-patch", "--committer-date-is-author-date"]);
         am.arg(&patch);
-        tools::output(am).with_context(|| {
+        let applied = tools::output(am);
+        if applied.is_err() {
+            fs::write(tree.join(MENDING), &name)?;
+        }
+        applied.with_context(|| {
             format!(
                 "patches/{name} does not apply to the pinned upstream crates; wasmtime/ is as it was.\n\
-                 Either restore patches/ and xtask/upstream/ from git, or mend the patch in {NEW}/, where the\n\
+                 Either restore patches/ and xtask/upstream/ from git and run `cargo xtask setup --force`, or mend the patch in {NEW}/, where the\n\
                  series stopped: `git am --show-current-patch`, `git am --continue`, the patches that are left,\n\
                  and then `cargo xtask patches export`"
             )
