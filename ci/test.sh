@@ -13,12 +13,18 @@ step() {
 # Lays out and patches Wasmtime first: the root workspace cannot load without it.
 step cargo xtask patches check
 step cargo fmt --check --package wasmfx --package wasmfx-runtime --package wasmfx-cranelift
-step cargo fmt --check --manifest-path xtask/Cargo.toml
+for own in xtask examples/embedder; do
+    step cargo fmt --check --manifest-path $own/Cargo.toml
+done
 # The README's test command.
 step cargo xtask test
 step cargo clippy --locked --package wasmfx --package wasmfx-runtime --package wasmfx-cranelift \
     --all-targets -- --deny warnings
 step cargo clippy --locked --manifest-path xtask/Cargo.toml --all-targets -- --deny warnings
+# Without the native backend everything is there but that; a compiler alone needs no runtime.
+step cargo check --locked --package wasmfx-cranelift --no-default-features
+step cargo test --locked --package wasmfx --no-default-features --test config --test wast
+step cargo check --locked --package wasmtime-cli --no-default-features --features compile,cranelift
 # The layout alone is what a compiler needs: no dependencies, no standard library.
 step cargo check --locked --package wasmfx-runtime --no-default-features
 step cargo build --locked --package wasmfx-runtime

@@ -1,8 +1,11 @@
 //! Async stores: host calls that wait, made on continuations.
 
+mod support;
+
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use support::each_backend;
 use wasmfx::wasmtime::*;
 
 /// Runs a future that is always ready to go on.
@@ -57,8 +60,8 @@ const MODULE: &str = r#"(module
     (func (export "again") (call $nest)))"#;
 
 /// A store whose data say how deep `recurse` may go.
-fn store() -> (Store<u32>, Instance) {
-    let engine = Engine::new(&wasmfx::config()).unwrap();
+fn store(config: &dyn Fn() -> Config) -> (Store<u32>, Instance) {
+    let engine = Engine::new(&config()).unwrap();
     let mut store = Store::new(&engine, 0);
     let mut linker = Linker::new(&engine);
     linker
@@ -86,71 +89,81 @@ fn store() -> (Store<u32>, Instance) {
 
 #[test]
 fn a_host_call_that_waits() {
-    let (mut store, instance) = store();
-    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
-    for _ in 0..3 {
-        // Resumed with 6 each time, each wait gives the 5 that the function was started with.
-        assert_eq!(block_on(run.call_async(&mut store, ())).unwrap(), 18);
-    }
+    each_backend(|config| {
+        let (mut store, instance) = store(config);
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        for _ in 0..3 {
+            // Resumed with 6 each time, each wait gives the 5 that the function was started with.
+            assert_eq!(block_on(run.call_async(&mut store, ())).unwrap(), 18);
+        }
+    });
 }
 
 /// Dropping the call while the host waits unwinds the continuation; its store goes on.
 #[test]
 fn a_call_dropped_while_the_host_waits() {
-    let (mut store, instance) = store();
-    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
-    for polls in 1..8 {
-        {
-            let mut call = pin!(run.call_async(&mut store, ()));
-            let mut context = Context::from_waker(Waker::noop());
-            for _ in 0..polls {
-                assert!(call.as_mut().poll(&mut context).is_pending());
+    each_backend(|config| {
+        let (mut store, instance) = store(config);
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        for polls in 1..8 {
+            {
+                let mut call = pin!(run.call_async(&mut store, ()));
+                let mut context = Context::from_waker(Waker::noop());
+                for _ in 0..polls {
+                    assert!(call.as_mut().poll(&mut context).is_pending());
+                }
             }
+            assert_eq!(block_on(run.call_async(&mut store, ())).unwrap(), 18);
         }
-        assert_eq!(block_on(run.call_async(&mut store, ())).unwrap(), 18);
-    }
+    });
 }
 
 /// A store on another thread goes on where it waited.
 #[test]
 fn a_wait_that_moves_to_another_thread() {
-    let (mut store, instance) = store();
-    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
-    let mut call = Box::pin(async move { run.call_async(&mut store, ()).await });
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(call.as_mut().poll(&mut context).is_pending());
-    let result = std::thread::spawn(move || block_on(call)).join().unwrap();
-    assert_eq!(result.unwrap(), 18);
+    each_backend(|config| {
+        let (mut store, instance) = store(config);
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        let mut call = Box::pin(async move { run.call_async(&mut store, ()).await });
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        let result = std::thread::spawn(move || block_on(call)).join().unwrap();
+        assert_eq!(result.unwrap(), 18);
+    });
 }
 
 /// Recursion through the host on one continuation's stack ends at that stack's limit.
 #[test]
 fn recursion_through_the_host_on_one_stack() {
-    let engine = Engine::new(&wasmfx::config()).unwrap();
-    let mut store = Store::new(&engine, ());
-    let recurse = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| -> Result<()> {
-        let again = caller.get_export("again").and_then(|e| e.into_func()).unwrap();
-        again.typed::<(), ()>(&caller)?.call(&mut caller, ())
+    each_backend(|config| {
+        let engine = Engine::new(&config()).unwrap();
+        let mut store = Store::new(&engine, ());
+        let recurse = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| -> Result<()> {
+            let again = caller.get_export("again").and_then(|e| e.into_func()).unwrap();
+            again.typed::<(), ()>(&caller)?.call(&mut caller, ())
+        });
+        let wait = Func::wrap(&mut store, |n: i32| n);
+        let module = Module::new(&engine, MODULE).unwrap();
+        let instance = Instance::new(&mut store, &module, &[wait.into(), recurse.into()]).unwrap();
+        let nest = instance.get_typed_func::<(), ()>(&mut store, "nest").unwrap();
+        for _ in 0..2 {
+            let error = nest.call(&mut store, ()).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}");
+        }
     });
-    let wait = Func::wrap(&mut store, |n: i32| n);
-    let module = Module::new(&engine, MODULE).unwrap();
-    let instance = Instance::new(&mut store, &module, &[wait.into(), recurse.into()]).unwrap();
-    let nest = instance.get_typed_func::<(), ()>(&mut store, "nest").unwrap();
-    for _ in 0..2 {
-        let error = nest.call(&mut store, ()).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}");
-    }
 }
 
 /// The same with a stack of its own for each level, which an async call makes: these end before memory does,
 /// if only the host says when.
 #[test]
 fn recursion_through_the_host_on_many_stacks() {
-    let (mut store, instance) = store();
-    let nest = instance.get_typed_func::<(), ()>(&mut store, "nest").unwrap();
-    for _ in 0..2 {
-        *store.data_mut() = 100;
-        let error = block_on(nest.call_async(&mut store, ())).unwrap_err();
-        assert_eq!(error.root_cause().to_string(), "deep enough");
-    }
+    each_backend(|config| {
+        let (mut store, instance) = store(config);
+        let nest = instance.get_typed_func::<(), ()>(&mut store, "nest").unwrap();
+        for _ in 0..2 {
+            *store.data_mut() = 100;
+            let error = block_on(nest.call_async(&mut store, ())).unwrap_err();
+            assert_eq!(error.root_cause().to_string(), "deep enough");
+        }
+    });
 }

@@ -1,8 +1,11 @@
 //! The patched `wasmtime` binary, which is built in release mode first: minutes, if it never was.
 
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
+use wasmfx::StackSwitchingBackend;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -52,21 +55,54 @@ fn without_the_flag_it_is_off() {
     assert!(error.contains("stack switching"), "{error}");
 }
 
+/// The flags for stack switching on each backend.
+fn each_backend(test: impl Fn(&[&str])) {
+    for (name, _) in support::backends() {
+        eprintln!("on the {name} backend:");
+        test(&["-W", "stack-switching", "-C", &format!("stack-switching-backend={name}")]);
+    }
+}
+
 #[test]
 fn backends() {
-    for backend in ["auto", "libcall"] {
+    let generator = |backend: &str| {
         let flag = format!("stack-switching-backend={backend}");
-        let args = ["run", "-W", "stack-switching", "-C", &flag, "examples/generator.wat"];
-        assert_eq!(printed(&args), "1\n2\n3\n4\n5\n");
-    }
-    let refusal = |backend: &str| {
-        let flag = format!("stack-switching-backend={backend}");
-        refused(&["run", "-W", "stack-switching", "-C", &flag, "examples/generator.wat"])
+        wasmtime(&["run", "-W", "stack-switching", "-C", &flag, "examples/generator.wat"])
     };
-    let error = refusal("native");
-    assert!(error.contains("native stack switching backend is not implemented yet"), "{error}");
-    let error = refusal("fastest");
+    for (name, _) in support::backends().into_iter().chain([("auto", StackSwitchingBackend::Auto)]) {
+        assert_eq!(String::from_utf8(generator(name).stdout).unwrap(), "1\n2\n3\n4\n5\n");
+    }
+    let error = String::from_utf8(generator("fastest").stderr).unwrap();
     assert!(error.contains("only `auto`, `native`, and `libcall` accepted"), "{error}");
+}
+
+/// A timeout ends a loop on the innermost of three stacks, and one that makes continuations for ever.
+#[test]
+fn timeouts() {
+    let module = std::env::temp_dir().join(format!("wasmfx-timeout-{}.wat", std::process::id()));
+    std::fs::write(
+        &module,
+        r#"(module
+            (type $ft (func)) (type $ct (cont $ft))
+            (func $inner (loop $l (br $l)))
+            (func $middle (resume $ct (cont.new $ct (ref.func $inner))))
+            (func $outer (resume $ct (cont.new $ct (ref.func $middle))))
+            (func $nothing)
+            (elem declare func $inner $middle $outer $nothing)
+            (func (export "nested") (resume $ct (cont.new $ct (ref.func $outer))))
+            (func (export "create") (loop $l (resume $ct (cont.new $ct (ref.func $nothing))) (br $l))))"#,
+    )
+    .unwrap();
+    each_backend(|flags| {
+        for name in ["nested", "create"] {
+            let mut args = vec!["run", "-W", "timeout=100ms", "--invoke", name];
+            args.extend(flags);
+            args.push(module.to_str().unwrap());
+            let error = refused(&args);
+            assert!(error.contains("wasm trap: interrupt"), "{error}");
+        }
+    });
+    std::fs::remove_file(module).unwrap();
 }
 
 #[test]
@@ -107,8 +143,10 @@ fn proc_exit_in_a_continuation() {
               (resume $ct)))"#,
     )
     .unwrap();
-    let output = wasmtime(&["run", "-W", "stack-switching", module.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(42), "{}", String::from_utf8_lossy(&output.stderr));
+    each_backend(|flags| {
+        let output = wasmtime(&[&["run"], flags, &[module.to_str().unwrap()]].concat());
+        assert_eq!(output.status.code(), Some(42), "{}", String::from_utf8_lossy(&output.stderr));
+    });
     std::fs::remove_file(module).unwrap();
 }
 
@@ -143,11 +181,21 @@ fn walk(folder: &Path) -> usize {
 /// Code that a debugger can stop in switches stacks as other code does.
 #[test]
 fn guest_debugging() {
-    let args = ["run", "-W", "stack-switching", "-D", "guest-debug", "examples/generator.wat"];
-    assert_eq!(printed(&args), "1\n2\n3\n4\n5\n");
-    for file in ["suspend_resume", "switch", "exceptions", "traps", "payloads"] {
+    each_backend(|flags| {
+        let args = [&["run", "-D", "guest-debug"], flags, &["examples/generator.wat"]].concat();
+        assert_eq!(printed(&args), "1\n2\n3\n4\n5\n");
+    });
+    for file in [
+        "suspend/round_trips",
+        "switch/hand_over",
+        "exceptions/cross_resume",
+        "unwinding/from_any_depth",
+        "payloads/round_trip",
+    ] {
         let file = format!("tests/wast/{file}.wast");
-        printed(&["wast", "-W", "stack-switching", "-D", "guest-debug", &file]);
+        each_backend(|flags| {
+            printed(&[&["wast", "-D", "guest-debug"], flags, &[&file]].concat());
+        });
     }
 }
 
@@ -163,15 +211,17 @@ fn components() {
         for collector in ["drc", "copying", "null"] {
             let collector = format!("collector={collector}");
             let file = file.to_str().unwrap();
-            let args = ["wast", "-W", FLAGS, "-C", &collector, "-O", "gc-heap-initial-size=65536", file];
-            printed(&args);
+            each_backend(|flags| {
+                let args = ["wast", "-W", FLAGS, "-C", &collector, "-O", "gc-heap-initial-size=65536"];
+                printed(&[&args, flags, &[file]].concat());
+            });
         }
     }
 }
 
 #[test]
 fn wast_scripts_run() {
-    printed(&["wast", "-W", "stack-switching", "tests/wast/suspend_resume.wast"]);
+    printed(&["wast", "-W", "stack-switching", "tests/wast/suspend/round_trips.wast"]);
 }
 
 /// What the binary must have; `serve` is left out on purpose.
@@ -202,10 +252,83 @@ fn a_trap_in_a_continuation_dumps_core() {
     )
     .unwrap();
     let flag = format!("coredump={}", core.display());
-    let error = refused(&["run", "-W", "stack-switching", "-D", &flag, module.to_str().unwrap()]);
-    let (inner, outer) = (error.find("!inner"), error.find("!outer"));
-    assert!(inner.is_some() && inner < outer, "both stacks are in the backtrace: {error}");
-    assert!(std::fs::metadata(&core).unwrap().len() > 0);
+    each_backend(|flags| {
+        let error = refused(&[&["run", "-D", &flag], flags, &[module.to_str().unwrap()]].concat());
+        let (inner, outer) = (error.find("!inner"), error.find("!outer"));
+        assert!(inner.is_some() && inner < outer, "both stacks are in the backtrace: {error}");
+        assert!(std::fs::metadata(&core).unwrap().len() > 0);
+        std::fs::remove_file(&core).unwrap();
+    });
     std::fs::remove_file(module).unwrap();
-    std::fs::remove_file(core).unwrap();
+}
+
+/// gdb walks from the innermost of three continuations to the host, with the unwinding rules that compiled code
+/// comes with.
+#[test]
+fn gdb_walks_through_continuations() {
+    let gdb = |args: &[&str]| Command::new("gdb").args(["-nx", "-q", "-batch"]).args(args).output();
+    let native = support::backends().iter().any(|(name, _)| *name == "native");
+    if !native || !cfg!(target_os = "linux") || gdb(&["-ex", "show version"]).is_err() {
+        eprintln!("skipped: no gdb, or no native backend");
+        return;
+    }
+    let module = std::env::temp_dir().join(format!("wasmfx-gdb-{}.wat", std::process::id()));
+    std::fs::write(
+        &module,
+        r#"(module
+            (type $ft (func)) (type $ct (cont $ft))
+            (func $fx_inner) (func $fx_nothing)
+            (func $fx_middle (resume $ct (cont.new $ct (ref.func $fx_inner))) (call $fx_nothing))
+            (func $fx_outer (resume $ct (cont.new $ct (ref.func $fx_middle))) (call $fx_nothing))
+            (elem declare func $fx_inner $fx_middle $fx_outer)
+            (func $fx_main (export "_start")
+              (resume $ct (cont.new $ct (ref.func $fx_outer))) (call $fx_nothing)))"#,
+    )
+    .unwrap();
+    let backend = "stack-switching-backend=native";
+    let output = gdb(&[
+        "-iex",
+        "set debuginfod enabled off",
+        "-ex",
+        "set breakpoint pending on",
+        "-ex",
+        "break fx_inner",
+        "-ex",
+        "run",
+        "-ex",
+        "bt",
+        "--args",
+        BINARY.to_str().unwrap(),
+        "run",
+        "-D",
+        "debug-info",
+        "-W",
+        "stack-switching",
+        "-C",
+        backend,
+        module.to_str().unwrap(),
+    ])
+    .unwrap();
+    std::fs::remove_file(module).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !text.contains("Breakpoint 1, ") {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains("ptrace"), "gdb did not get there: {text}{errors}");
+        eprintln!("skipped: gdb may not trace processes here");
+        return;
+    }
+    let mut rest = &text[text.find("#0 ").expect("there is a backtrace")..];
+    for name in [
+        "fx_inner",
+        "continuation_entry",
+        "fx_middle",
+        "continuation_entry",
+        "fx_outer",
+        "continuation_entry",
+        "fx_main",
+        "array_to_wasm_trampoline",
+    ] {
+        let Some(at) = rest.find(name) else { panic!("{name} is missing: {text}") };
+        rest = &rest[at + name.len()..];
+    }
 }

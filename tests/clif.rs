@@ -3,6 +3,8 @@
 //!
 //! To accept what is emitted now: `WASMFX_BLESS=1 cargo test --test clif`.
 
+mod support;
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,11 +14,9 @@ use wasmfx::wasmtime::Engine;
 /// The IR does not depend on the host, but its constants and calling conventions depend on the target.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-const BACKENDS: &[(&str, StackSwitchingBackend)] = &[("libcall", StackSwitchingBackend::Libcall)];
-
-fn emit(source: &Path, backend: StackSwitchingBackend) -> Result<String, Failed> {
+fn emit(source: &Path, (name, backend): (&str, StackSwitchingBackend)) -> Result<String, Failed> {
     let stem = source.file_stem().unwrap_or_default().to_string_lossy();
-    let folder = std::env::temp_dir().join(format!("wasmfx-clif-{}-{stem}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("wasmfx-clif-{}-{stem}-{name}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let mut config = wasmfx::config();
     config.stack_switching_backend(backend).target(TARGET).map_err(|e| e.to_string())?;
@@ -44,7 +44,7 @@ fn emit(source: &Path, backend: StackSwitchingBackend) -> Result<String, Failed>
 
 fn run(source: &Path, backend: (&str, StackSwitchingBackend)) -> Result<(), Failed> {
     let golden = source.with_extension(format!("{}.clif", backend.0));
-    let emitted = emit(source, backend.1)?;
+    let emitted = emit(source, backend)?;
     if std::env::var_os("WASMFX_BLESS").is_some() {
         return Ok(std::fs::write(golden, emitted)?);
     }
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         let path = entry.expect("tests/clif is readable").path();
         if path.extension().is_some_and(|e| e == "wat") {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            for &backend in BACKENDS {
+            for backend in support::backends() {
                 let path = path.clone();
                 let name = format!("{stem}::{}", backend.0);
                 // Other hosts have no compiler for the target in this build.

@@ -1,5 +1,7 @@
 //! What a configuration brings, what it refuses, and what a precompiled module is checked against.
 
+mod support;
+
 use wasmfx::wasmtime::{Config, Engine, Module, Strategy};
 use wasmfx::{StackSwitchingBackend, config};
 
@@ -47,10 +49,21 @@ fn a_proposal_switched_off_by_hand_is_named() {
     assert!(error.contains("needs the function-references proposal"), "{error}");
 }
 
+/// The native backend is refused where there is none, and `Auto` is the other one there.
 #[test]
-fn native_says_that_it_does_not_exist_yet() {
-    let error = refusal(config().stack_switching_backend(StackSwitchingBackend::Native));
-    assert!(error.contains("native stack switching backend is not implemented yet"), "{error}");
+#[cfg(target_arch = "x86_64")]
+fn native_is_refused_where_there_is_none() {
+    const ELSEWHERE: &str = "x86_64-unknown-freebsd";
+    let mut native = config();
+    native.stack_switching_backend(StackSwitchingBackend::Native);
+    let error = refusal(native.target(ELSEWHERE).unwrap());
+    if cfg!(feature = "native") {
+        assert!(error.contains("is for x86-64 Linux and macOS, not for x86_64-unknown-freebsd"), "{error}");
+    } else {
+        assert!(error.contains("build with the feature `stack-switching-native`"), "{error}");
+    }
+    let auto = Engine::new(config().target(ELSEWHERE).unwrap()).unwrap();
+    auto.precompile_module(MODULE.as_bytes()).unwrap();
     // Without stack switching there is nothing to refuse.
     Engine::new(Config::new().stack_switching_backend(StackSwitchingBackend::Native)).unwrap();
 }
@@ -70,46 +83,47 @@ fn inlining_is_refused() {
     assert!(error.contains("inlining"), "{error}");
 }
 
-/// `Auto` and what it picks are the same to a precompiled module; another backend is named.
+/// A precompiled module loads where the backend is the same, whether it was named or `Auto` picked it, and
+/// is refused by name where it is not.
 #[test]
 fn precompiled_modules_are_checked() {
-    let engine = Engine::new(&config()).unwrap();
-    let bytes = engine.precompile_module(MODULE.as_bytes()).unwrap();
-    let mut libcall = config();
-    libcall.stack_switching_backend(StackSwitchingBackend::Libcall);
-    let libcall = Engine::new(&libcall).unwrap();
-    // SAFETY: the bytes come from `precompile_module`.
-    unsafe { Module::deserialize(&libcall, &bytes) }.unwrap();
+    let auto = Engine::new(&config()).unwrap();
+    let best = support::backends()[0].0;
+    for (name, backend) in support::backends() {
+        let engine = Engine::new(config().stack_switching_backend(backend)).unwrap();
+        let bytes = engine.precompile_module(MODULE.as_bytes()).unwrap();
+        // SAFETY: the bytes come from `precompile_module`.
+        assert_eq!(unsafe { Module::deserialize(&auto, &bytes) }.is_ok(), name == best);
+        for (other, backend) in support::backends() {
+            let engine = Engine::new(config().stack_switching_backend(backend)).unwrap();
+            // SAFETY: as above.
+            match unsafe { Module::deserialize(&engine, &bytes) } {
+                Ok(_) => assert_eq!(name, other),
+                Err(error) => {
+                    let error = format!("{error:?}");
+                    assert!(error.contains(&format!("compiled for the {name}")), "{error}");
+                    assert!(error.contains(&format!("configured to use the {other}")), "{error}");
+                }
+            }
+        }
 
-    // SAFETY: as above; the module is refused before its code is looked at.
-    let error = unsafe { Module::deserialize(&Engine::default(), &bytes) }.unwrap_err();
-    let error = error.to_string();
-    assert!(error.contains("stack") && !error.contains("backend"), "a feature is missing: {error}");
+        // SAFETY: as above; the module is refused before its code is looked at.
+        let error = unsafe { Module::deserialize(&Engine::default(), &bytes) }.unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("stack") && !error.contains("backend"), "a feature is missing: {error}");
+    }
 }
 
-/// No engine makes modules for another backend yet, so that the check is given the metadata of one: the
-/// backend is a byte of it, found as the one that leads to this refusal.
+/// Wasmtime as published has this major version and other builtins: the version of a module says more.
 #[test]
-fn a_module_of_another_backend_is_refused_by_name() {
-    use object::{Object, ObjectSection};
-    let engine = Engine::new(&config()).unwrap();
-    let bytes = engine.precompile_module(MODULE.as_bytes()).unwrap();
-    let file = object::File::parse(&*bytes).unwrap();
-    let section = file.section_by_name(".wasmtime.engine").expect("metadata has a section");
-    let (start, size) = section.file_range().unwrap();
-    let refusals: Vec<String> = (start as usize..(start + size) as usize)
-        .filter(|&i| bytes[i] == 1)
-        .filter_map(|i| {
-            let mut other = bytes.clone();
-            other[i] = 0;
-            // SAFETY: code and all that describes it are what `precompile_module` made; what differs is only
-            // compared with the engine.
-            let error = unsafe { Module::deserialize(&engine, &other) }.err()?;
-            Some(format!("{error:?}"))
-        })
-        .filter(|error| error.contains("stack switching backend"))
-        .collect();
-    assert_eq!(refusals.len(), 1, "one byte names the backend: {refusals:?}");
-    assert!(refusals[0].contains("compiled for the native"), "{refusals:?}");
-    assert!(refusals[0].contains("configured to use the libcall"), "{refusals:?}");
+fn code_of_other_builds_is_refused() {
+    use wasmfx::wasmtime::ModuleVersionStrategy;
+    let published = ModuleVersionStrategy::Custom("48".to_string());
+    let bytes = Engine::new(config().module_version(published).unwrap())
+        .unwrap()
+        .precompile_module(MODULE.as_bytes())
+        .unwrap();
+    // SAFETY: the bytes come from `precompile_module`.
+    let error = unsafe { Module::deserialize(&Engine::new(&config()).unwrap(), &bytes) }.unwrap_err();
+    assert!(error.to_string().contains("incompatible version '48'"), "{error:?}");
 }

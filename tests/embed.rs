@@ -1,10 +1,13 @@
 //! What a `.wast` file cannot say: backtraces, host calls, values that the host holds, stores.
 
+mod support;
+
 use std::sync::{Arc, Mutex};
+use support::each_backend;
 use wasmfx::wasmtime::*;
 
-fn engine() -> Engine {
-    Engine::new(&wasmfx::config()).unwrap()
+fn engine(config: &dyn Fn() -> Config) -> Engine {
+    Engine::new(&config()).unwrap()
 }
 
 fn instantiate<T: 'static>(
@@ -40,60 +43,67 @@ const NESTED_FRAMES: [&str; 5] = ["inner2", "inner", "middle2", "middle", "outer
 
 #[test]
 fn a_trap_has_one_backtrace_through_every_active_stack() {
-    for signals in [true, false] {
-        let engine = Engine::new(wasmfx::config().signals_based_traps(signals)).unwrap();
-        let mut store = Store::new(&engine, ());
-        let module = NESTED.replace("(func $inner2 (call $host))", "(func $inner2 unreachable)");
-        let host = Func::wrap(&mut store, || {});
-        let instance = instantiate(&mut store, &module, &[host.into()]).unwrap();
-        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
-        for _ in 0..3 {
-            let error = run.call(&mut store, ()).unwrap_err();
-            assert_eq!(error.downcast_ref(), Some(&Trap::UnreachableCodeReached));
-            assert_eq!(frames(&error), NESTED_FRAMES);
+    each_backend(|config| {
+        for signals in [true, false] {
+            let engine = Engine::new(config().signals_based_traps(signals)).unwrap();
+            let mut store = Store::new(&engine, ());
+            let module = NESTED.replace("(func $inner2 (call $host))", "(func $inner2 unreachable)");
+            let host = Func::wrap(&mut store, || {});
+            let instance = instantiate(&mut store, &module, &[host.into()]).unwrap();
+            let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+            for _ in 0..3 {
+                let error = run.call(&mut store, ()).unwrap_err();
+                assert_eq!(error.downcast_ref(), Some(&Trap::UnreachableCodeReached));
+                assert_eq!(frames(&error), NESTED_FRAMES);
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn a_host_error_and_a_capture_have_the_same_frames() {
-    let engine = engine();
-    let mut store = Store::new(&engine, Vec::new());
-    let host = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>| -> Result<()> {
-        let trace = WasmBacktrace::capture(&caller);
-        let names = trace.frames().iter().map(|f| f.func_name().unwrap_or("?").to_string());
-        *caller.data_mut() = names.collect();
-        bail!("the host says no")
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, Vec::new());
+        let host = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>| -> Result<()> {
+            let trace = WasmBacktrace::capture(&caller);
+            let names = trace.frames().iter().map(|f| f.func_name().unwrap_or("?").to_string());
+            *caller.data_mut() = names.collect();
+            bail!("the host says no")
+        });
+        let instance = instantiate(&mut store, NESTED, &[host.into()]).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        let error = run.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.root_cause().to_string(), "the host says no");
+        assert_eq!(frames(&error), NESTED_FRAMES);
+        assert_eq!(*store.data(), NESTED_FRAMES);
     });
-    let instance = instantiate(&mut store, NESTED, &[host.into()]).unwrap();
-    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
-    let error = run.call(&mut store, ()).unwrap_err();
-    assert_eq!(error.root_cause().to_string(), "the host says no");
-    assert_eq!(frames(&error), NESTED_FRAMES);
-    assert_eq!(*store.data(), NESTED_FRAMES);
 }
 
 #[test]
 fn a_host_panic_crosses_every_stack_and_leaves_the_store_usable() {
-    let engine = engine();
-    let mut store = Store::new(&engine, true);
-    let host = Func::wrap(&mut store, |caller: Caller<'_, bool>| {
-        assert!(!*caller.data(), "as asked");
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, true);
+        let host = Func::wrap(&mut store, |caller: Caller<'_, bool>| {
+            assert!(!*caller.data(), "as asked");
+        });
+        let instance = instantiate(&mut store, NESTED, &[host.into()]).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.call(&mut store, ())));
+        assert!(panic.is_err());
+        *store.data_mut() = false;
+        run.call(&mut store, ()).unwrap();
     });
-    let instance = instantiate(&mut store, NESTED, &[host.into()]).unwrap();
-    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.call(&mut store, ())));
-    assert!(panic.is_err());
-    *store.data_mut() = false;
-    run.call(&mut store, ()).unwrap();
 }
 
 /// Captured stacks are not in the backtrace, and those resumed again are.
 #[test]
 fn a_backtrace_after_suspending_and_resuming() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let module = r#"(module
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, ());
+        let module = r#"(module
         (type $ft (func)) (type $ct (cont $ft)) (tag $t)
         (func $inner (suspend $t) (unreachable))
         (func $middle (resume $ct (cont.new $ct (ref.func $inner))))
@@ -103,28 +113,36 @@ fn a_backtrace_after_suspending_and_resuming() {
             (resume $ct (on $t $h) (cont.new $ct (ref.func $middle))) (unreachable)))
         (func $second (param (ref $ct)) (resume $ct (local.get 0)))
         (func $outer (export "run") (call $second (call $first))))"#;
-    let instance = instantiate(&mut store, module, &[]).unwrap();
-    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
-    let error = run.call(&mut store, ()).unwrap_err();
-    assert_eq!(frames(&error), ["inner", "middle", "second", "outer"]);
+        let instance = instantiate(&mut store, module, &[]).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        let error = run.call(&mut store, ()).unwrap_err();
+        assert_eq!(frames(&error), ["inner", "middle", "second", "outer"]);
+    });
 }
 
 /// Wasm -> host -> Wasm: the handler beyond the host is out of reach, whatever stack the host is on; what
 /// is inside works.
 #[test]
 fn a_suspend_does_not_cross_the_host() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let host = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, kind: i32| -> Result<i32> {
-        let name = if kind == 0 { "suspends" } else { "own-handler" };
-        let func = caller.get_export(name).and_then(|e| e.into_func()).unwrap();
-        func.typed::<(), i32>(&caller)?.call(&mut caller, ())
-    });
-    let module = r#"(module
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, ());
+        let host = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, kind: i32| -> Result<i32> {
+            let name = ["suspends", "own-handler", "switches"][kind as usize];
+            let func = caller.get_export(name).and_then(|e| e.into_func()).unwrap();
+            func.typed::<(), i32>(&caller)?.call(&mut caller, ())
+        });
+        let module = r#"(module
         (import "" "host" (func $host (param i32) (result i32)))
         (type $ft (func (result i32))) (type $ct (cont $ft)) (tag $t)
         (type $pf (func (param i32) (result i32))) (type $pc (cont $pf))
         (func $suspends (export "suspends") (type $ft) (suspend $t) (i32.const 1))
+        (rec (type $sf (func (param (ref null $sc)) (result i32))) (type $sc (cont $sf)))
+        (tag $w (result i32))
+        (func $target (type $sf) (i32.const 2))
+        (func (export "switches") (type $ft)
+          (switch $sc $w (cont.new $sc (ref.func $target))) (drop) (i32.const 3))
+        (elem declare func $target)
         (func $via-host (type $pf) (call $host (local.get 0)))
         (elem declare func $suspends $via-host)
         (func (export "own-handler") (type $ft)
@@ -133,37 +151,42 @@ fn a_suspend_does_not_cross_the_host() {
           (return (i32.add (resume $ct) (i32.const 40))))
         (func (export "run") (param i32) (result i32)
           (block $h (result (ref $ct))
-            (return (resume $pc (on $t $h) (local.get 0) (cont.new $pc (ref.func $via-host)))))
+            (return
+              (resume $pc (on $t $h) (on $w switch) (local.get 0) (cont.new $pc (ref.func $via-host)))))
           (drop) (i32.const -1)))"#;
-    let instance = instantiate(&mut store, module, &[host.into()]).unwrap();
-    let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
-    for _ in 0..3 {
-        let error = run.call(&mut store, 0).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&Trap::UnhandledTag));
-        assert_eq!(run.call(&mut store, 1).unwrap(), 41);
-    }
+        let instance = instantiate(&mut store, module, &[host.into()]).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        for _ in 0..3 {
+            for kind in [0, 2] {
+                let error = run.call(&mut store, kind).unwrap_err();
+                assert_eq!(error.downcast_ref(), Some(&Trap::UnhandledTag));
+            }
+            assert_eq!(run.call(&mut store, 1).unwrap(), 41);
+        }
+    });
 }
 
 /// A continuation whose body is a host function leaves no trace of Wasm on its stack, and must not show what the
 /// one that had its `VMContRef` before left there.
 #[test]
 fn a_host_body_after_a_wasm_body() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let body = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, n: i32| -> Result<i32> {
-        let trace = WasmBacktrace::capture(&caller);
-        let names: Vec<_> = trace.frames().iter().map(|f| f.func_name().unwrap_or("?")).collect();
-        ensure!(names == ["run"], "{names:?}");
-        caller.gc(None)?;
-        // Wasm again, on this stack, with a collection and a trap of its own.
-        let func = caller.get_export("again").and_then(|e| e.into_func()).unwrap();
-        let again = func.typed::<i32, i32>(&caller)?;
-        let error = again.call(&mut caller, 0).unwrap_err();
-        ensure!(frames(&error) == ["again", "run"], "{error:?}");
-        again.call(&mut caller, n)
-    });
-    let gc = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc(None));
-    let module = r#"(module
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, ());
+        let body = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, n: i32| -> Result<i32> {
+            let trace = WasmBacktrace::capture(&caller);
+            let names: Vec<_> = trace.frames().iter().map(|f| f.func_name().unwrap_or("?")).collect();
+            ensure!(names == ["run"], "{names:?}");
+            caller.gc(None)?;
+            // Wasm again, on this stack, with a collection and a trap of its own.
+            let func = caller.get_export("again").and_then(|e| e.into_func()).unwrap();
+            let again = func.typed::<i32, i32>(&caller)?;
+            let error = again.call(&mut caller, 0).unwrap_err();
+            ensure!(frames(&error) == ["again", "run"], "{error:?}");
+            again.call(&mut caller, n)
+        });
+        let gc = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc(None));
+        let module = r#"(module
         (type $ft (func (param i32) (result i32))) (type $ct (cont $ft))
         (import "" "body" (func $body (type $ft)))
         (import "" "gc" (func $gc))
@@ -188,36 +211,39 @@ fn a_host_body_after_a_wasm_body() {
           (i32.add
             (resume $ct (local.get $n) (cont.new $ct (ref.func $body)))
             (struct.get $s 0 (local.get $x)))))"#;
-    let instance = instantiate(&mut store, module, &[body.into(), gc.into()]).unwrap();
-    let run = instance.get_typed_func::<(i32, i32), i32>(&mut store, "run").unwrap();
-    for depth in [0, 1, 10, 100, 1000] {
-        assert_eq!(run.call(&mut store, (depth, 7)).unwrap(), 1007);
-    }
+        let instance = instantiate(&mut store, module, &[body.into(), gc.into()]).unwrap();
+        let run = instance.get_typed_func::<(i32, i32), i32>(&mut store, "run").unwrap();
+        for depth in [0, 1, 10, 100, 1000] {
+            assert_eq!(run.call(&mut store, (depth, 7)).unwrap(), 1007);
+        }
+    });
 }
 
 #[test]
 fn a_host_function_can_be_the_body() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let body = Func::wrap(&mut store, |caller: Caller<'_, ()>, n: i32, x: f64| -> Result<(i32, f64)> {
-        ensure!(n != 0, "zero");
-        // Nothing of Wasm is on this stack, but the resumer is below it.
-        let trace = WasmBacktrace::capture(&caller);
-        assert_eq!(trace.frames().len(), 1);
-        Ok((n + 1, x * 2.0))
-    });
-    let module = r#"(module
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, ());
+        let body = Func::wrap(&mut store, |caller: Caller<'_, ()>, n: i32, x: f64| -> Result<(i32, f64)> {
+            ensure!(n != 0, "zero");
+            // Nothing of Wasm is on this stack, but the resumer is below it.
+            let trace = WasmBacktrace::capture(&caller);
+            assert_eq!(trace.frames().len(), 1);
+            Ok((n + 1, x * 2.0))
+        });
+        let module = r#"(module
         (type $ft (func (param i32 f64) (result i32 f64))) (type $ct (cont $ft))
         (import "" "body" (func $body (type $ft)))
         (elem declare func $body)
         (func $run (export "run") (param i32 f64) (result i32 f64)
           (resume $ct (local.get 0) (local.get 1) (cont.new $ct (ref.func $body)))))"#;
-    let instance = instantiate(&mut store, module, &[body.into()]).unwrap();
-    let run = instance.get_typed_func::<(i32, f64), (i32, f64)>(&mut store, "run").unwrap();
-    assert_eq!(run.call(&mut store, (1, 2.5)).unwrap(), (2, 5.0));
-    let error = run.call(&mut store, (0, 0.0)).unwrap_err();
-    assert_eq!(error.root_cause().to_string(), "zero");
-    assert_eq!(run.call(&mut store, (5, 0.5)).unwrap(), (6, 1.0));
+        let instance = instantiate(&mut store, module, &[body.into()]).unwrap();
+        let run = instance.get_typed_func::<(i32, f64), (i32, f64)>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, (1, 2.5)).unwrap(), (2, 5.0));
+        let error = run.call(&mut store, (0, 0.0)).unwrap_err();
+        assert_eq!(error.root_cause().to_string(), "zero");
+        assert_eq!(run.call(&mut store, (5, 0.5)).unwrap(), (6, 1.0));
+    });
 }
 
 /// A module whose exports make, take and use continuations of two types.
@@ -243,126 +269,137 @@ fn call(store: &mut Store<()>, instance: Instance, name: &str, args: &[Val]) -> 
 
 #[test]
 fn the_host_can_hold_a_continuation_and_pass_it_back() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let instance = instantiate(&mut store, HELD, &[]).unwrap();
-    let cont = call(&mut store, instance, "make", &[]).unwrap();
-    assert!(matches!(cont, Val::ContRef(Some(_))));
-    assert!(cont.ty(&store).unwrap().unwrap_ref().heap_type().is_concrete_cont());
-    assert_eq!(call(&mut store, instance, "use", &[cont]).unwrap().unwrap_i32(), 7);
-    // It is as one-shot as any reference.
-    let error = call(&mut store, instance, "use", &[cont]).unwrap_err();
-    assert_eq!(error.downcast_ref(), Some(&Trap::ContinuationAlreadyConsumed));
-
-    let null = call(&mut store, instance, "null", &[]).unwrap();
-    assert!(matches!(null, Val::ContRef(None)));
-    let error = call(&mut store, instance, "use", &[null]).unwrap_err();
-    assert_eq!(error.downcast_ref(), Some(&Trap::NullReference));
-
-    // A continuation of another type, or of a type that is not known, is refused.
-    for maker in ["make-other", "make-any"] {
-        let cont = call(&mut store, instance, maker, &[]).unwrap();
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, ());
+        let instance = instantiate(&mut store, HELD, &[]).unwrap();
+        let cont = call(&mut store, instance, "make", &[]).unwrap();
+        assert!(matches!(cont, Val::ContRef(Some(_))));
+        assert!(cont.ty(&store).unwrap().unwrap_ref().heap_type().is_concrete_cont());
+        assert_eq!(call(&mut store, instance, "use", &[cont]).unwrap().unwrap_i32(), 7);
+        // It is as one-shot as any reference.
         let error = call(&mut store, instance, "use", &[cont]).unwrap_err();
-        assert!(error.to_string().contains("type mismatch"), "{error:?}");
-    }
+        assert_eq!(error.downcast_ref(), Some(&Trap::ContinuationAlreadyConsumed));
+
+        let null = call(&mut store, instance, "null", &[]).unwrap();
+        assert!(matches!(null, Val::ContRef(None)));
+        let error = call(&mut store, instance, "use", &[null]).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::NullReference));
+
+        // A continuation of another type, or of a type that is not known, is refused.
+        for maker in ["make-other", "make-any"] {
+            let cont = call(&mut store, instance, maker, &[]).unwrap();
+            let error = call(&mut store, instance, "use", &[cont]).unwrap_err();
+            assert!(error.to_string().contains("type mismatch"), "{error:?}");
+        }
+    });
 }
 
 #[test]
 fn another_stores_continuation_is_refused() {
-    let engine = engine();
-    let mut one = Store::new(&engine, ());
-    let mut two = Store::new(&engine, ());
-    let in_one = instantiate(&mut one, HELD, &[]).unwrap();
-    let in_two = instantiate(&mut two, HELD, &[]).unwrap();
-    let cont = call(&mut one, in_one, "make", &[]).unwrap();
-    let error = call(&mut two, in_two, "use", &[cont]).unwrap_err();
-    assert!(error.root_cause().to_string().contains("wrong store"), "{error:?}");
-    drop(one);
-    let error = call(&mut two, in_two, "use", &[cont]).unwrap_err();
-    assert!(error.root_cause().to_string().contains("wrong store"), "{error:?}");
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut one = Store::new(&engine, ());
+        let mut two = Store::new(&engine, ());
+        let in_one = instantiate(&mut one, HELD, &[]).unwrap();
+        let in_two = instantiate(&mut two, HELD, &[]).unwrap();
+        let cont = call(&mut one, in_one, "make", &[]).unwrap();
+        let error = call(&mut two, in_two, "use", &[cont]).unwrap_err();
+        assert!(error.root_cause().to_string().contains("wrong store"), "{error:?}");
+        drop(one);
+        let error = call(&mut two, in_two, "use", &[cont]).unwrap_err();
+        assert!(error.root_cause().to_string().contains("wrong store"), "{error:?}");
+    });
 }
 
 #[test]
 fn the_host_can_read_and_write_a_global_with_a_continuation() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let instance = instantiate(&mut store, HELD, &[]).unwrap();
-    let global = instance.get_global(&mut store, "global").unwrap();
-    assert!(matches!(global.get(&mut store), Val::ContRef(None)));
-    let cont = call(&mut store, instance, "make", &[]).unwrap();
-    global.set(&mut store, cont).unwrap();
-    let held = global.get(&mut store);
-    assert_eq!(call(&mut store, instance, "use", &[held]).unwrap().unwrap_i32(), 7);
-    let other = call(&mut store, instance, "make-other", &[]).unwrap();
-    assert!(global.set(&mut store, other).is_err());
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, ());
+        let instance = instantiate(&mut store, HELD, &[]).unwrap();
+        let global = instance.get_global(&mut store, "global").unwrap();
+        assert!(matches!(global.get(&mut store), Val::ContRef(None)));
+        let cont = call(&mut store, instance, "make", &[]).unwrap();
+        global.set(&mut store, cont).unwrap();
+        let held = global.get(&mut store);
+        assert_eq!(call(&mut store, instance, "use", &[held]).unwrap().unwrap_i32(), 7);
+        let other = call(&mut store, instance, "make-other", &[]).unwrap();
+        assert!(global.set(&mut store, other).is_err());
+    });
 }
 
 #[test]
 fn the_host_can_use_a_table_of_continuations() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let module =
-        HELD.replace("(global (export", "(table (export \"table\") 2 9 (ref null $ct)) (global (export");
-    let instance = instantiate(&mut store, &module, &[]).unwrap();
-    let table = instance.get_table(&mut store, "table").unwrap();
-    assert!(matches!(table.get(&mut store, 0), Some(Ref::Cont(None))));
-    assert!(table.get(&mut store, 2).is_none());
-    let cont = call(&mut store, instance, "make", &[]).unwrap();
-    table.set(&mut store, 1, cont.ref_().unwrap()).unwrap();
-    let null = Ref::null(table.ty(&store).element().heap_type());
-    table.grow(&mut store, 2, null.clone()).unwrap();
-    let held = table.get(&mut store, 1).unwrap();
-    assert!(held.is_non_null());
-    assert_eq!(call(&mut store, instance, "use", &[held.into()]).unwrap().unwrap_i32(), 7);
-    table.set(&mut store, 1, null).unwrap();
-    assert!(table.get(&mut store, 1).unwrap().is_null());
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, ());
+        let module =
+            HELD.replace("(global (export", "(table (export \"table\") 2 9 (ref null $ct)) (global (export");
+        let instance = instantiate(&mut store, &module, &[]).unwrap();
+        let table = instance.get_table(&mut store, "table").unwrap();
+        assert!(matches!(table.get(&mut store, 0), Some(Ref::Cont(None))));
+        assert!(table.get(&mut store, 2).is_none());
+        let cont = call(&mut store, instance, "make", &[]).unwrap();
+        table.set(&mut store, 1, cont.ref_().unwrap()).unwrap();
+        let null = Ref::null(table.ty(&store).element().heap_type());
+        table.grow(&mut store, 2, null.clone()).unwrap();
+        let held = table.get(&mut store, 1).unwrap();
+        assert!(held.is_non_null());
+        assert_eq!(call(&mut store, instance, "use", &[held.into()]).unwrap().unwrap_i32(), 7);
+        table.set(&mut store, 1, null).unwrap();
+        assert!(table.get(&mut store, 1).unwrap().is_null());
 
-    let other = call(&mut store, instance, "make-other", &[]).unwrap().ref_().unwrap();
-    let error = table.set(&mut store, 1, other).unwrap_err();
-    assert!(format!("{error:?}").contains("type mismatch"), "{error:?}");
-    let mut elsewhere = Store::new(&engine, ());
-    let there = instantiate(&mut elsewhere, HELD, &[]).unwrap();
-    let foreign = call(&mut elsewhere, there, "make", &[]).unwrap().ref_().unwrap();
-    let error = table.set(&mut store, 1, foreign).unwrap_err();
-    assert!(format!("{error:?}").contains("wrong store"), "{error:?}");
+        let other = call(&mut store, instance, "make-other", &[]).unwrap().ref_().unwrap();
+        let error = table.set(&mut store, 1, other).unwrap_err();
+        assert!(format!("{error:?}").contains("type mismatch"), "{error:?}");
+        let mut elsewhere = Store::new(&engine, ());
+        let there = instantiate(&mut elsewhere, HELD, &[]).unwrap();
+        let foreign = call(&mut elsewhere, there, "make", &[]).unwrap().ref_().unwrap();
+        let error = table.set(&mut store, 1, foreign).unwrap_err();
+        assert!(format!("{error:?}").contains("wrong store"), "{error:?}");
+    });
 }
 
 #[test]
 fn a_host_function_takes_and_returns_continuations() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let module = Module::new(
-        &engine,
-        r#"(module
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, ());
+        let module = Module::new(
+            &engine,
+            r#"(module
             (type $ft (func (result i32))) (type $ct (cont $ft))
             (import "" "echo" (func $echo (param (ref null $ct)) (result (ref null $ct))))
             (func $f (type $ft) (i32.const 9)) (elem declare func $f)
             (func (export "run") (result i32)
               (resume $ct (call $echo (cont.new $ct (ref.func $f))))))"#,
-    )
-    .unwrap();
-    let ty = module.imports().next().unwrap().ty().unwrap_func().clone();
-    let seen = Arc::new(Mutex::new(0));
-    let count = seen.clone();
-    let echo = Func::new(&mut store, ty, move |_, args, results| {
-        *count.lock().unwrap() += 1;
-        results[0] = args[0];
-        Ok(())
+        )
+        .unwrap();
+        let ty = module.imports().next().unwrap().ty().unwrap_func().clone();
+        let seen = Arc::new(Mutex::new(0));
+        let count = seen.clone();
+        let echo = Func::new(&mut store, ty, move |_, args, results| {
+            *count.lock().unwrap() += 1;
+            results[0] = args[0];
+            Ok(())
+        });
+        let instance = Instance::new(&mut store, &module, &[echo.into()]).unwrap();
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), 9);
+        assert_eq!(*seen.lock().unwrap(), 1);
     });
-    let instance = Instance::new(&mut store, &module, &[echo.into()]).unwrap();
-    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
-    assert_eq!(run.call(&mut store, ()).unwrap(), 9);
-    assert_eq!(*seen.lock().unwrap(), 1);
 }
 
 /// Collections while continuations are suspended, with references everywhere they can be.
 #[test]
 fn collections_find_what_suspended_stacks_hold() {
-    for collector in [Collector::DeferredReferenceCounting, Collector::Copying, Collector::Null] {
-        let engine = Engine::new(wasmfx::config().collector(collector)).unwrap();
-        let mut store = Store::new(&engine, ());
-        let gc = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc(None));
-        let module = r#"(module
+    each_backend(|config| {
+        for collector in [Collector::DeferredReferenceCounting, Collector::Copying, Collector::Null] {
+            let engine = Engine::new(config().collector(collector)).unwrap();
+            let mut store = Store::new(&engine, ());
+            let gc = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc(None));
+            let module = r#"(module
             (import "" "gc" (func $gc))
             (type $s (struct (field (mut i32))))
             (type $ft (func (param (ref $s)) (result i32))) (type $ct (cont $ft))
@@ -420,44 +457,22 @@ fn collections_find_what_suspended_stacks_hold() {
                 (call $make (i32.const 80000000)) (i32.const 100000000) (local.get $k)))
               (call $churn)
               (i32.add (resume $rc (local.get $bound)) (struct.get $s 0 (local.get $payload)))))"#;
-        let instance = instantiate(&mut store, module, &[gc.into()]).unwrap();
-        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
-        for _ in 0..3 {
-            assert_eq!(run.call(&mut store, ()).unwrap(), 187_654_321, "{collector:?}");
+            let instance = instantiate(&mut store, module, &[gc.into()]).unwrap();
+            let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+            for _ in 0..3 {
+                assert_eq!(run.call(&mut store, ()).unwrap(), 187_654_321, "{collector:?}");
+            }
         }
-    }
-}
-
-#[test]
-fn fuel_burnt_in_continuations_counts() {
-    let engine = Engine::new(wasmfx::config().consume_fuel(true)).unwrap();
-    let mut store = Store::new(&engine, ());
-    let module = r#"(module
-        (type $ft (func)) (type $ct (cont $ft)) (tag $t)
-        (func $f) (func $g (loop $l (suspend $t) (br $l)))
-        (elem declare func $f $g)
-        (func (export "create") (loop $l (resume $ct (cont.new $ct (ref.func $f))) (br $l)))
-        (func (export "suspend") (local $c (ref $ct))
-          (local.set $c (cont.new $ct (ref.func $g)))
-          (loop $l
-            (block $h (result (ref $ct)) (resume $ct (on $t $h) (local.get $c)) (return))
-            (local.set $c)
-            (br $l))))"#;
-    let instance = instantiate(&mut store, module, &[]).unwrap();
-    for name in ["create", "suspend"] {
-        store.set_fuel(100_000).unwrap();
-        let run = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
-        let error = run.call(&mut store, ()).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&Trap::OutOfFuel), "{name}");
-    }
+    });
 }
 
 /// A frame of a function that resumes and suspends takes what its values need: 1,000 of them fit.
 #[test]
 fn frames_are_small() {
-    let engine = engine();
-    let mut store = Store::new(&engine, ());
-    let module = r#"(module
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, ());
+        let module = r#"(module
         (type $ft (func (param i32) (result i32))) (type $ct (cont $ft)) (tag $t)
         (type $gt (func (result i32))) (type $rest (cont $gt))
         (func $leaf (type $ft) (local.get 0)) (elem declare func $leaf)
@@ -468,16 +483,18 @@ fn frames_are_small() {
             (drop (resume $ct (on $t $h) (local.get 0) (cont.new $ct (ref.func $leaf))))
             (return (i32.add (i32.const 1) (call $f (i32.sub (local.get 0) (i32.const 1))))))
           (drop) (unreachable)))"#;
-    let instance = instantiate(&mut store, module, &[]).unwrap();
-    let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
-    assert_eq!(run.call(&mut store, 1000).unwrap(), 1000);
+        let instance = instantiate(&mut store, module, &[]).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, 1000).unwrap(), 1000);
+    });
 }
 
 /// A store with suspended continuations can be dropped, and sent to another thread and resumed there.
 #[test]
 fn stores_with_suspended_continuations_move_and_drop() {
-    let engine = engine();
-    let module = r#"(module
+    each_backend(|config| {
+        let engine = engine(config);
+        let module = r#"(module
         (type $ft (func (result i32))) (type $ct (cont $ft)) (tag $t)
         (global $c (mut (ref null $ct)) (ref.null $ct))
         (func $f (type $ft) (suspend $t) (i32.const 5)) (elem declare func $f)
@@ -486,74 +503,70 @@ fn stores_with_suspended_continuations_move_and_drop() {
             (drop (resume $ct (on $t $h) (cont.new $ct (ref.func $f)))) (unreachable))
           (global.set $c))
         (func (export "go") (result i32) (resume $ct (global.get $c))))"#;
-    for resume in [true, false] {
-        let mut store = Store::new(&engine, ());
-        let instance = instantiate(&mut store, module, &[]).unwrap();
-        let park = instance.get_typed_func::<(), ()>(&mut store, "park").unwrap();
-        park.call(&mut store, ()).unwrap();
-        park.call(&mut store, ()).unwrap();
-        std::thread::spawn(move || {
-            if resume {
-                let go = instance.get_typed_func::<(), i32>(&mut store, "go").unwrap();
-                assert_eq!(go.call(&mut store, ()).unwrap(), 5);
-            }
-        })
-        .join()
-        .unwrap();
-    }
+        for resume in [true, false] {
+            let mut store = Store::new(&engine, ());
+            let instance = instantiate(&mut store, module, &[]).unwrap();
+            let park = instance.get_typed_func::<(), ()>(&mut store, "park").unwrap();
+            park.call(&mut store, ()).unwrap();
+            park.call(&mut store, ()).unwrap();
+            std::thread::spawn(move || {
+                if resume {
+                    let go = instance.get_typed_func::<(), i32>(&mut store, "go").unwrap();
+                    assert_eq!(go.call(&mut store, ()).unwrap(), 5);
+                }
+            })
+            .join()
+            .unwrap();
+        }
+    });
 }
 
 /// What is valid and not implemented ends in an error at compile time that says so: not in a panic, and
 /// not in a wrong value.
 #[test]
 fn the_unsupported_says_so() {
-    let engine = engine();
-    let prelude = "(type $ft (func)) (type $ct (cont $ft)) (tag $e)";
-    for (body, message) in [
-        (
-            "(func (param (ref $ct)) (resume_throw $ct $e (local.get 0)))",
-            "the instruction `resume_throw` is not supported yet",
-        ),
-        (
-            "(func (param (ref $ct) exnref) (resume_throw_ref $ct (local.get 1) (local.get 0)))",
-            "the instruction `resume_throw_ref` is not supported yet",
-        ),
-        (
-            "(type $s (struct (field contref))) (func (drop (struct.new_default $s)))",
-            "Stack switching feature not compatible with GC",
-        ),
-        (
-            "(type $s (struct (field (ref null $ct)))) (func (param (ref $s)) (result contref)
+    each_backend(|config| {
+        let engine = engine(config);
+        let prelude = "(type $ft (func)) (type $ct (cont $ft)) (tag $e)";
+        for (body, message) in [
+            (
+                "(type $s (struct (field contref))) (func (drop (struct.new_default $s)))",
+                "Stack switching feature not compatible with GC",
+            ),
+            (
+                "(type $s (struct (field (ref null $ct)))) (func (param (ref $s)) (result contref)
                (struct.get $s 0 (local.get 0)))",
-            "Stack switching feature not compatible with GC",
-        ),
-        (
-            "(type $a (array (mut contref))) (func (drop (array.new_default $a (i32.const 3))))",
-            "Stack switching feature not compatible with GC",
-        ),
-        (
-            "(tag $c (param contref)) (func (throw $c (ref.null cont)))",
-            "Stack switching feature not compatible with GC",
-        ),
-        (
-            "(tag $c (param contref)) (func (result contref)
+                "Stack switching feature not compatible with GC",
+            ),
+            (
+                "(type $a (array (mut contref))) (func (drop (array.new_default $a (i32.const 3))))",
+                "Stack switching feature not compatible with GC",
+            ),
+            (
+                "(tag $c (param contref)) (func (throw $c (ref.null cont)))",
+                "Stack switching feature not compatible with GC",
+            ),
+            (
+                "(tag $c (param contref)) (func (result contref)
                (block $h (result contref) (try_table (catch $c $h)) (ref.null cont)))",
-            "Stack switching feature not compatible with GC",
-        ),
-    ] {
-        let result = Module::new(&engine, format!("(module {prelude} {body})"));
-        let Err(error) = result else { panic!("{body} compiles") };
-        let error = format!("{error:?}");
-        assert!(error.contains(message), "{body}: {error}");
-    }
+                "Stack switching feature not compatible with GC",
+            ),
+        ] {
+            let result = Module::new(&engine, format!("(module {prelude} {body})"));
+            let Err(error) = result else { panic!("{body} compiles") };
+            let error = format!("{error:?}");
+            assert!(error.contains(message), "{body}: {error}");
+        }
+    });
 }
 
 /// Recursion to the end of stacks of every size, and arguments larger than the smallest: an error at worst.
 #[test]
 fn small_stacks() {
-    let many = |n: usize, text: &str| vec![text; n].join(" ");
-    let module = format!(
-        r#"(module
+    each_backend(|config| {
+        let many = |n: usize, text: &str| vec![text; n].join(" ");
+        let module = format!(
+            r#"(module
             (type $ft (func (param i32) (result i32))) (type $ct (cont $ft))
             (type $mt (func (param {params}) (result i32))) (type $mc (cont $mt))
             (func $recurse (type $ft)
@@ -570,20 +583,21 @@ fn small_stacks() {
               (resume $ct (local.get 0) (cont.new $ct (ref.func $nest))))
             (func (export "many") (param i32) (result i32)
               (resume $mc {args} (cont.new $mc (ref.func $first)))))"#,
-        params = many(600, "i32"),
-        args = many(600, "(local.get 0)"),
-    );
-    for size in [1, 4 << 10, 8 << 10, 16 << 10, 64 << 10, 512 << 10, 1 << 20] {
-        let engine = Engine::new(wasmfx::config().max_wasm_stack(size)).unwrap();
-        let mut store = Store::new(&engine, ());
-        let instance = instantiate(&mut store, &module, &[]).unwrap();
-        for (name, argument) in [("recurse", 0), ("many", 7), ("nest", 100), ("many", 8)] {
-            let run = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
-            match run.call(&mut store, argument) {
-                Ok(result) => assert_eq!(result, argument, "{name} with {size} bytes"),
-                Err(error) => assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}"),
+            params = many(600, "i32"),
+            args = many(600, "(local.get 0)"),
+        );
+        for size in [1, 4 << 10, 8 << 10, 16 << 10, 64 << 10, 512 << 10, 1 << 20] {
+            let engine = Engine::new(config().max_wasm_stack(size)).unwrap();
+            let mut store = Store::new(&engine, ());
+            let instance = instantiate(&mut store, &module, &[]).unwrap();
+            for (name, argument) in [("recurse", 0), ("many", 7), ("nest", 100), ("many", 8)] {
+                let run = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+                match run.call(&mut store, argument) {
+                    Ok(result) => assert_eq!(result, argument, "{name} with {size} bytes"),
+                    Err(error) => assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}"),
+                }
+                assert!(name != "recurse" || size < 64 << 10 || run.call(&mut store, 0).is_err());
             }
-            assert!(name != "recurse" || size < 64 << 10 || run.call(&mut store, 0).is_err());
         }
-    }
+    });
 }

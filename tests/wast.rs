@@ -1,14 +1,15 @@
-//! Runs every `tests/wast/*.wast` in every configuration that the code generator has a path of its own
-//! for: optimisation on and off, traps by signals and by explicit checks. A file is a test: drop one in.
+//! Runs every `.wast` file below `tests/wast` in every configuration that the code generator has a path of
+//! its own for: each backend, optimisation on and off, traps by signals and by explicit checks. There is a folder for each
+//! rule of the semantics, and a file is a test: drop one in.
+
+mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wasmfx::StackSwitchingBackend;
 use wasmfx::wasmtime::{Engine, OptLevel};
-use wasmtime_wast::{Async, WastContext};
-
-const BACKENDS: &[(&str, StackSwitchingBackend)] = &[("libcall", StackSwitchingBackend::Libcall)];
+use wasmtime_wast::{Async, SpectestConfig, WastContext};
 
 #[derive(Clone, Copy)]
 struct Setup {
@@ -19,7 +20,7 @@ struct Setup {
 
 fn setups() -> Vec<Setup> {
     let mut setups = Vec::new();
-    for &backend in BACKENDS {
+    for backend in support::backends() {
         for opt_level in [("none", OptLevel::None), ("speed", OptLevel::Speed)] {
             for signals in [("signals", true), ("checks", false)] {
                 setups.push(Setup { backend, opt_level, signals });
@@ -38,18 +39,37 @@ fn run(file: &Path, setup: Setup) -> Result<(), Failed> {
         .signals_based_traps(setup.signals.1);
     let engine = Engine::new(&config).map_err(|e| format!("{e:?}"))?;
     let mut context = WastContext::new(&engine, Async::No, |_| {});
+    let spectest = SpectestConfig { use_shared_memory: false, suppress_prints: true };
+    context.register_spectest(&spectest).map_err(|e| format!("{e:?}"))?;
     context.run_file(file).map_err(|e| format!("{e:?}"))?;
     Ok(())
+}
+
+/// Adds the scripts in `folder`, and in the folders in it, to `files`.
+fn scripts(folder: &Path, files: &mut Vec<PathBuf>) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("read {}: {e}", folder.display()));
+    for entry in entries {
+        let path = entry.unwrap_or_else(|e| panic!("read {}: {e}", folder.display())).path();
+        if path.is_dir() {
+            scripts(&path, files);
+        } else if path.extension().is_some_and(|e| e == "wast") {
+            files.push(path);
+        }
+    }
+}
+
+/// `folder/file`, with slashes on every platform and without the extension.
+fn test_name(root: &Path, file: &Path) -> String {
+    let relative = file.strip_prefix(root).unwrap_or(file).with_extension("");
+    let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wast");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .expect("tests/wast is there")
-        .map(|entry| entry.expect("tests/wast is readable").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "wast"))
-        .collect();
+    let mut files = Vec::new();
+    scripts(&folder, &mut files);
     files.sort();
     assert!(!files.is_empty(), "no tests in {}", folder.display());
     let mut trials = Vec::new();
@@ -57,7 +77,7 @@ fn main() -> ExitCode {
         for setup in setups() {
             let name = format!(
                 "{}::{}::{}::{}",
-                file.file_stem().unwrap_or_default().to_string_lossy(),
+                test_name(&folder, &file),
                 setup.backend.0,
                 setup.opt_level.0,
                 setup.signals.0

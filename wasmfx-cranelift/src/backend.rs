@@ -1,11 +1,13 @@
 //! What a backend is, and the one place that picks one.
 
 use crate::env::{Backend, FuncEnv};
-use crate::handlers::Clause;
+use crate::handlers::{Clause, Input};
 use crate::libcall;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
+#[cfg(not(feature = "native"))]
+use wasmtime_environ::wasm_unsupported;
+use wasmtime_environ::{TagIndex, TypeIndex, WasmResult};
 
 type Env<'a> = &'a mut dyn FuncEnv;
 type Builder<'a, 'b> = &'a mut FunctionBuilder<'b>;
@@ -15,9 +17,9 @@ type Builder<'a, 'b> = &'a mut FunctionBuilder<'b>;
 #[allow(clippy::type_complexity, reason = "each signature stands here, and once")]
 pub(crate) struct Translate {
     /// The function, and how many parameters and results it has.
-    pub(crate) cont_new: fn(Env<'_>, Builder<'_, '_>, Value, usize, usize) -> WasmResult<Value>,
+    pub(crate) cont_new: fn(Env<'_>, Builder<'_, '_>, TypeIndex, Value, usize, usize) -> WasmResult<Value>,
     pub(crate) resume:
-        fn(Env<'_>, Builder<'_, '_>, TypeIndex, Value, &[Value], &[Clause]) -> WasmResult<Vec<Value>>,
+        fn(Env<'_>, Builder<'_, '_>, TypeIndex, Value, Input<'_>, &[Clause]) -> WasmResult<Vec<Value>>,
     pub(crate) suspend: fn(Env<'_>, Builder<'_, '_>, TagIndex, &[Value]) -> WasmResult<Vec<Value>>,
     pub(crate) switch:
         fn(Env<'_>, Builder<'_, '_>, TypeIndex, TagIndex, Value, &[Value]) -> WasmResult<Vec<Value>>,
@@ -27,6 +29,11 @@ pub(crate) struct Translate {
 pub(crate) fn of(env: &dyn FuncEnv) -> WasmResult<&'static Translate> {
     match env.backend() {
         Backend::Libcall => Ok(&libcall::TRANSLATE),
-        Backend::Native => Err(wasm_unsupported!("the native stack switching backend")),
+        #[cfg(feature = "native")]
+        Backend::Native => Ok(&crate::native::TRANSLATE),
+        #[cfg(not(feature = "native"))]
+        Backend::Native => Err(wasm_unsupported!(
+            "the native stack switching backend, in a build without the feature `native`"
+        )),
     }
 }

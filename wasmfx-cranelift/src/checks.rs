@@ -40,6 +40,13 @@ impl Checked {
         }
     }
 
+    /// Consumes the reference.
+    #[cfg(feature = "native")]
+    pub(crate) fn consume(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) {
+        let revision = builder.ins().iadd_imm_s(self.revision, 1);
+        self.contref.set_revision(env, builder, revision);
+    }
+
     /// Consumes the reference and returns a new one to the same continuation.
     pub(crate) fn consume_and_renew(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Value {
         let revision = builder.ins().iadd_imm_s(self.revision, 1);

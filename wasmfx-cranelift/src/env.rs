@@ -24,6 +24,22 @@ pub enum Builtin {
     Suspend,
     /// `(vmctx, target, tag, payload, params: i32, args: i32, waits_for: i32) -> i8`
     Switch,
+    /// `(vmctx, contref, exnref: i32) -> i8`: makes `exnref` the store's pending exception, and readies the
+    /// continuation for being resumed with it; or raises it here, if the continuation is fresh.
+    Throw,
+}
+
+/// A call into the runtime that only the native backend makes. `wasmfx_runtime::native` has the meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NativeBuiltin {
+    /// `(vmctx, contref) -> i8`: `native::start`.
+    Start,
+    /// `(vmctx, contref) -> i8`: `native::finish`.
+    Finish,
+    /// `(vmctx, contref) -> i8`: `native::finish`; then goes on unwinding, and so does not return.
+    Unwind,
+    /// `(vmctx) -> i8`: raises the store's pending exception, and so does not return.
+    Raise,
 }
 
 /// Why an instruction's own checks trap.
@@ -33,6 +49,8 @@ pub enum Trap {
     NullReference,
     /// A continuation was used a second time.
     ContinuationAlreadyConsumed,
+    /// No handler of the right kind is in force for a tag.
+    UnhandledTag,
 }
 
 /// Memory that no other kind of memory aliases.
@@ -51,15 +69,71 @@ pub enum Region {
 pub struct Slots {
     pub(crate) frame: Option<ir::StackSlot>,
     pub(crate) payload: Option<ir::StackSlot>,
+    #[cfg_attr(not(feature = "native"), expect(dead_code, reason = "for the native backend"))]
+    pub(crate) control: Option<ir::StackSlot>,
+}
+
+/// How a function reaches memory.
+pub trait Memory {
+    /// The type of an address.
+    fn pointer_type(&self) -> ir::Type;
+
+    /// The alias region of a kind of memory.
+    fn region(&mut self, func: &mut ir::Function, region: Region) -> ir::AliasRegion;
+}
+
+/// What the native backend needs besides.
+pub trait NativeEnv {
+    /// The type of a tag.
+    fn tag_type(&self, tag: TagIndex) -> ModuleInternedTypeIndex;
+
+    /// The address of the entry code, made by [`native_entry`](crate::native_entry), for functions of a
+    /// continuation type.
+    fn entry_address(&mut self, builder: &mut FunctionBuilder<'_>, ty: TypeIndex) -> ir::Value;
+
+    /// The running continuation: a `*mut VMContRef`, null on the stack that the host entered on.
+    fn current(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
+
+    /// Sets what [`NativeEnv::current`] returns.
+    fn set_current(&mut self, builder: &mut FunctionBuilder<'_>, current: ir::Value);
+
+    /// The lowest stack pointer that Wasm may have.
+    fn stack_limit(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
+
+    /// Sets what [`NativeEnv::stack_limit`] returns.
+    fn set_stack_limit(&mut self, builder: &mut FunctionBuilder<'_>, limit: ir::Value);
+
+    /// Cranelift's `stack_switch`. What the function caches of its store is written before and read after.
+    fn stack_switch(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        store: ir::Value,
+        load: ir::Value,
+        payload: ir::Value,
+    ) -> ir::Value;
+
+    /// Emits what the translator has only counted so far, such as fuel: before a branch within one
+    /// instruction, one side of which calls.
+    fn settle(&mut self, builder: &mut FunctionBuilder<'_>);
+
+    /// As [`FuncEnv::call`].
+    fn call_native(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        builtin: NativeBuiltin,
+        args: &[ir::Value],
+    ) -> WasmResult<ir::Value>;
 }
 
 /// The environment of the function being translated.
-pub trait FuncEnv {
+pub trait FuncEnv: Memory {
     /// The backend that the engine is configured for.
     fn backend(&self) -> Backend;
 
-    /// The type of an address.
-    fn pointer_type(&self) -> ir::Type;
+    /// What the native backend needs besides, if the engine has it.
+    fn native(&mut self) -> Option<&mut dyn NativeEnv> {
+        None
+    }
 
     /// Whether the target is big-endian.
     fn is_big_endian(&self) -> bool;
@@ -112,7 +186,4 @@ pub trait FuncEnv {
 
     /// Traps if `value` is zero.
     fn trap_if_zero(&mut self, builder: &mut FunctionBuilder<'_>, value: ir::Value, trap: Trap);
-
-    /// The alias region of a kind of memory.
-    fn region(&mut self, func: &mut ir::Function, region: Region) -> ir::AliasRegion;
 }

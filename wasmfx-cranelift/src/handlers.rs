@@ -1,11 +1,15 @@
 //! The frame that a resume gives to the runtime, and the function's slots for it and for payloads.
 
-use crate::env::FuncEnv;
+use crate::checks::Checked;
+use crate::env::{Builtin, FuncEnv};
 use crate::view::{Payload, ResumeFrame, ResumeFrameInit};
-use cranelift_codegen::ir::{self, InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value};
+use cranelift_codegen::ir::types::I32;
+use cranelift_codegen::ir::{
+    self, Block, InstBuilder, JumpTableData, StackSlot, StackSlotData, StackSlotKind, Value,
+};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::SLOT_SIZE;
-use wasmtime_environ::TagIndex;
+use wasmtime_environ::{TagIndex, WasmResult};
 
 /// The stack slots hold 128-bit values.
 const SLOT_ALIGN_SHIFT: u8 = SLOT_SIZE.trailing_zeros() as u8;
@@ -17,6 +21,34 @@ pub struct Clause {
     pub tag: TagIndex,
     /// Where `(on $tag $label)` goes; `None` for `(on $tag switch)`.
     pub label: Option<ir::Block>,
+}
+
+/// What a continuation is resumed with.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    /// The arguments that are not bound yet.
+    Values(&'a [Value]),
+    /// An exception to raise there, not null.
+    Exception(Value),
+}
+
+impl Input<'_> {
+    /// Hands it to the continuation: stores the arguments, or readies it for the exception.
+    pub(crate) fn hand_over(
+        self,
+        env: &mut dyn FuncEnv,
+        builder: &mut FunctionBuilder<'_>,
+        cont: Checked,
+    ) -> WasmResult<()> {
+        match self {
+            Input::Values(args) => cont.store_args(env, builder, args),
+            Input::Exception(exnref) => {
+                let vmctx = env.vmctx(builder);
+                env.call(builder, Builtin::Throw, &[vmctx, cont.contref.0, exnref])?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The clauses with labels, in order: their numbers are what the runtime reports.
@@ -53,6 +85,42 @@ pub(crate) fn resume_frame(
     (frame, payload)
 }
 
+/// Goes to the clause that `code` says, to `returned` if it is zero, else to `other`. Leaves `builder` in
+/// `returned`.
+pub(crate) fn dispatch(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    code: Value,
+    frame: ResumeFrame,
+    labels: &[(TagIndex, Block)],
+    returned: Block,
+    other: Block,
+) {
+    let blocks: Vec<Block> = labels.iter().map(|_| builder.create_block()).collect();
+    let pool = &mut builder.func.dfg.value_lists;
+    let mut call = |block: Block| ir::BlockCall::new(block, std::iter::empty::<ir::BlockArg>(), pool);
+    let default = call(other);
+    let targets: Vec<_> = std::iter::once(returned).chain(blocks.iter().copied()).map(&mut call).collect();
+    let table = builder.create_jump_table(JumpTableData::new(default, &targets));
+    let code = builder.ins().ireduce(I32, code);
+    builder.ins().br_table(code, table);
+
+    for (&(tag, label), block) in labels.iter().zip(blocks) {
+        builder.switch_to_block(block);
+        builder.seal_block(block);
+        let types = env.tag_params(tag);
+        let mut args = Vec::with_capacity(types.len() + 1);
+        if !types.is_empty() {
+            let payload = frame.payload(env, builder);
+            args = payload.load(env, builder, &types);
+        }
+        args.push(frame.captured(env, builder).0);
+        env.jump(builder, label, &args);
+    }
+    builder.switch_to_block(returned);
+    builder.seal_block(returned);
+}
+
 /// Room for so many values in the function's own slots; a null address for none.
 pub(crate) fn payload(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, values: usize) -> Payload {
     if values == 0 {
@@ -64,7 +132,7 @@ pub(crate) fn payload(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, 
 }
 
 /// `slot`, or a new one, with `size` bytes at least.
-fn grow(builder: &mut FunctionBuilder<'_>, slot: Option<StackSlot>, size: usize) -> StackSlot {
+pub(crate) fn grow(builder: &mut FunctionBuilder<'_>, slot: Option<StackSlot>, size: usize) -> StackSlot {
     let size = u32::try_from(size).expect("validation bounds the number of values and clauses");
     match slot {
         Some(slot) => {

@@ -12,6 +12,7 @@
 //! | `handlers.rs` | the frame that a resume gives to the runtime, shared by the backends |
 //! | `backend.rs` | what a backend is, and the one place that picks one |
 //! | `libcall/` | the portable backend: each switch a call into the runtime |
+//! | `native/` | the backend that switches stacks in compiled code; feature `native` |
 //!
 //! Errors are [`WasmError::Unsupported`](wasmtime_environ::WasmError::Unsupported), for what is valid
 //! and not implemented.
@@ -23,12 +24,17 @@ mod checks;
 mod env;
 mod handlers;
 mod libcall;
+#[cfg(feature = "native")]
+mod native;
 mod view;
 
-pub use self::env::{Backend, Builtin, FuncEnv, Region, Slots, Trap};
+pub use self::env::{Backend, Builtin, FuncEnv, Memory, NativeBuiltin, NativeEnv, Region, Slots, Trap};
 pub use self::handlers::Clause;
+#[cfg(feature = "native")]
+pub use self::native::{Entry, EntryEnv, native_entry};
 
 use self::checks::Checked;
+use self::handlers::Input;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
@@ -44,7 +50,7 @@ pub fn cont_new(
     env.trap_if_zero(builder, func, Trap::NullReference);
     let params = env.cont_params(ty).len();
     let results = env.cont_results(ty).len();
-    (backend::of(env)?.cont_new)(env, builder, func, params, results)
+    (backend::of(env)?.cont_new)(env, builder, ty, func, params, results)
 }
 
 /// `cont.bind $from $to`: a reference to the continuation `cont` of type `from` with `args` bound.
@@ -89,17 +95,23 @@ pub fn resume(
     clauses: &[Clause],
 ) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
-    (backend::of(env)?.resume)(env, builder, ty, cont, args, clauses)
+    (backend::of(env)?.resume)(env, builder, ty, cont, Input::Values(args), clauses)
 }
 
-/// `resume_throw $ty $tag clause*`: not implemented.
-pub fn resume_throw(_env: &mut dyn FuncEnv) -> WasmResult<Vec<Value>> {
-    Err(wasm_unsupported!("the instruction `resume_throw` is not supported yet"))
-}
-
-/// `resume_throw_ref $ty clause*`: not implemented.
-pub fn resume_throw_ref(_env: &mut dyn FuncEnv) -> WasmResult<Vec<Value>> {
-    Err(wasm_unsupported!("the instruction `resume_throw_ref` is not supported yet"))
+/// `resume_throw` and `resume_throw_ref`: as [`resume`], but that the instruction which suspended `cont` raises
+/// `exnref`, an exception reference that is not null.
+///
+/// Making the exception of `resume_throw` and the null check of `resume_throw_ref` are the caller's.
+pub fn resume_throw(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    ty: TypeIndex,
+    cont: Value,
+    exnref: Value,
+    clauses: &[Clause],
+) -> WasmResult<Vec<Value>> {
+    ensure_target(env)?;
+    (backend::of(env)?.resume)(env, builder, ty, cont, Input::Exception(exnref), clauses)
 }
 
 /// `switch $ty $tag`: what the continuation captured here is later resumed or switched to with.

@@ -1,9 +1,11 @@
 //! Typed views over `ir::Value`: translation never sees an offset.
 
-use crate::env::{FuncEnv, Region};
+use crate::env::{FuncEnv, Memory, Region};
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::FunctionBuilder;
+#[cfg(feature = "native")]
+use wasmfx_runtime::layout::VMContState;
 use wasmfx_runtime::layout::{SLOT_SIZE, offsets};
 use wasmtime_environ::WasmValType;
 
@@ -35,24 +37,29 @@ impl ContObj {
 pub(crate) struct ContRef(pub(crate) Value);
 
 impl ContRef {
-    fn load(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, ty: Type, offset: i32) -> Value {
+    fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ty: Type, offset: i32) -> Value {
         let flags = flags(env, builder.func, Region::ContRef);
         builder.ins().load(ty, flags, self.0, offset)
     }
 
-    fn store(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
+    fn store(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
         let flags = flags(env, builder.func, Region::ContRef);
         builder.ins().store(flags, value, self.0, offset);
     }
 
-    pub(crate) fn revision(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Value {
+    /// The pointer at this offset.
+    fn pointer(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32) -> Value {
         let ty = env.pointer_type();
-        self.load(env, builder, ty, offsets::VMCONTREF_REVISION)
+        self.load(env, builder, ty, offset)
+    }
+
+    pub(crate) fn revision(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        self.pointer(env, builder, offsets::VMCONTREF_REVISION)
     }
 
     pub(crate) fn set_revision(
         self,
-        env: &mut dyn FuncEnv,
+        env: &mut dyn Memory,
         builder: &mut FunctionBuilder<'_>,
         revision: Value,
     ) {
@@ -60,28 +67,163 @@ impl ContRef {
     }
 
     /// How many values are bound, an `i32`.
-    pub(crate) fn bound(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Value {
+    pub(crate) fn bound(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
         self.load(env, builder, ir::types::I32, offsets::VMCONTREF_VALUES_LENGTH)
     }
 
-    pub(crate) fn set_bound(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, bound: Value) {
+    pub(crate) fn set_bound(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, bound: Value) {
         self.store(env, builder, bound, offsets::VMCONTREF_VALUES_LENGTH);
     }
 
     /// Where the next unbound value goes.
-    pub(crate) fn next_value(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Payload {
-        let ty = env.pointer_type();
-        let data = self.load(env, builder, ty, offsets::VMCONTREF_VALUES_DATA);
+    pub(crate) fn next_value(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
+        let data = self.pointer(env, builder, offsets::VMCONTREF_VALUES_DATA);
         let bound = self.bound(env, builder);
-        let bound = builder.ins().uextend(ty, bound);
+        let bound = builder.ins().uextend(env.pointer_type(), bound);
         let offset = builder.ins().imul_imm_s(bound, SLOT_SIZE as i64);
         Payload(builder.ins().iadd(data, offset))
+    }
+}
+
+/// What the native backend reads and writes; `wasmfx_runtime::native` has the invariants.
+#[cfg(feature = "native")]
+impl ContRef {
+    /// Its control context.
+    pub(crate) fn control(self, builder: &mut FunctionBuilder<'_>) -> Control {
+        Control(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_CONTROL)))
+    }
+
+    pub(crate) fn set_entry(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, entry: Value) {
+        self.store(env, builder, entry, offsets::VMCONTREF_CONTROL_PC);
+    }
+
+    pub(crate) fn parent(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContRef {
+        ContRef(self.pointer(env, builder, offsets::VMCONTREF_PARENT))
+    }
+
+    pub(crate) fn resume(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ResumeFrame {
+        ResumeFrame(self.pointer(env, builder, offsets::VMCONTREF_RESUME))
+    }
+
+    /// Says what runs it: `frame`, in the stack of `parent`.
+    pub(crate) fn set_parent(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        parent: Value,
+        frame: ResumeFrame,
+    ) {
+        self.store(env, builder, parent, offsets::VMCONTREF_PARENT);
+        self.store(env, builder, frame.0, offsets::VMCONTREF_RESUME);
+    }
+
+    pub(crate) fn stack_limit(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        self.pointer(env, builder, offsets::VMCONTREF_STACK_LIMIT)
+    }
+
+    pub(crate) fn last_ancestor(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContRef {
+        ContRef(self.pointer(env, builder, offsets::VMCONTREF_LAST_ANCESTOR))
+    }
+
+    pub(crate) fn state(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        self.load(env, builder, ir::types::I32, offsets::VMCONTREF_STATE)
+    }
+
+    pub(crate) fn set_state(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        state: VMContState,
+    ) {
+        let state = builder.ins().iconst(ir::types::I32, state as i64);
+        self.store(env, builder, state, offsets::VMCONTREF_STATE);
+    }
+
+    /// Makes it suspended: captured with what is between it and `last`, waiting for `waits_for`.
+    pub(crate) fn set_suspended(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        last: ContRef,
+        waits_for: WaitsFor,
+    ) {
+        self.store(env, builder, last.0, offsets::VMCONTREF_LAST_ANCESTOR);
+        self.store(env, builder, waits_for.payload.0, offsets::VMCONTREF_VALUES_DATA);
+        for (value, offset) in [
+            (0, offsets::VMCONTREF_VALUES_LENGTH),
+            (waits_for.capacity as i64, offsets::VMCONTREF_VALUES_CAPACITY),
+            (i64::from(waits_for.results), offsets::VMCONTREF_WAITS_FOR_RESULTS),
+        ] {
+            let value = builder.ins().iconst(ir::types::I32, value);
+            self.store(env, builder, value, offset);
+        }
+        self.store(env, builder, waits_for.ty, offsets::VMCONTREF_WAITS_FOR);
+        self.set_state(env, builder, VMContState::Suspended);
+    }
+
+    /// What a fresh one will run: the function, its caller's context, its arguments.
+    pub(crate) fn to_run(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+    ) -> (Value, Value, Payload) {
+        (
+            self.pointer(env, builder, offsets::VMCONTREF_FUNC),
+            self.pointer(env, builder, offsets::VMCONTREF_CALLER_VMCTX),
+            Payload(self.pointer(env, builder, offsets::VMCONTREF_VALUES_DATA)),
+        )
+    }
+}
+
+/// What a suspended continuation waits for.
+#[cfg(feature = "native")]
+pub(crate) struct WaitsFor {
+    /// Where it goes.
+    pub(crate) payload: Payload,
+    /// How many values.
+    pub(crate) capacity: usize,
+    /// The number of the function type that lists their types.
+    pub(crate) ty: Value,
+    /// Whether they are that type's results, rather than its parameters.
+    pub(crate) results: bool,
+}
+
+/// A `*mut VMControlContext`.
+#[cfg(feature = "native")]
+#[derive(Clone, Copy)]
+pub(crate) struct Control(pub(crate) Value);
+
+#[cfg(feature = "native")]
+impl Control {
+    /// Bytes of a control context.
+    pub(crate) const SIZE: u32 = offsets::VMCONTROLCONTEXT_SIZE as u32;
+
+    /// Copies this to `to`.
+    pub(crate) fn copy(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, to: Control) {
+        let ty = env.pointer_type();
+        let flags = flags(env, builder.func, Region::ContRef);
+        let offsets = (0..i32::from(offsets::VMCONTROLCONTEXT_SIZE)).step_by(size_of::<u64>());
+        let words: Vec<_> =
+            offsets.map(|offset| (builder.ins().load(ty, flags, self.0, offset), offset)).collect();
+        for (word, offset) in words {
+            builder.ins().store(flags, word, to.0, offset);
+        }
     }
 }
 
 /// A `*mut VMResumeFrame`.
 #[derive(Clone, Copy)]
 pub(crate) struct ResumeFrame(pub(crate) Value);
+
+/// The kinds of handler clause.
+#[cfg(feature = "native")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClauseKind {
+    /// `(on $tag $label)`
+    Suspend,
+    /// `(on $tag switch)`
+    Switch,
+}
 
 /// What a resume tells the runtime.
 pub(crate) struct ResumeFrameInit<'a> {
@@ -101,7 +243,7 @@ impl ResumeFrame {
 
     pub(crate) fn init(
         self,
-        env: &mut dyn FuncEnv,
+        env: &mut dyn Memory,
         builder: &mut FunctionBuilder<'_>,
         init: ResumeFrameInit<'_>,
     ) {
@@ -120,23 +262,79 @@ impl ResumeFrame {
         }
     }
 
-    fn store(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
+    fn store(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
         let flags = flags(env, builder.func, Region::Payload);
         builder.ins().store(flags, value, self.0, offset);
     }
 
-    fn load(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, offset: i32) -> Value {
+    fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32) -> Value {
         let flags = flags(env, builder.func, Region::Payload);
         builder.ins().load(env.pointer_type(), flags, self.0, offset)
     }
 
-    /// The payload of the clause that was taken.
-    pub(crate) fn payload(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Payload {
+    /// The first of the tags of one kind of clause, and the address behind the last.
+    #[cfg(feature = "native")]
+    pub(crate) fn tags(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        kind: ClauseKind,
+    ) -> (Value, Value) {
+        let mut bytes = |offset| {
+            let flags = flags(env, builder.func, Region::Payload);
+            let count = builder.ins().uload32(flags, self.0, offset);
+            builder.ins().imul_imm_s(count, size_of::<u64>() as i64)
+        };
+        let suspend = bytes(offsets::VMRESUMEFRAME_SUSPEND_COUNT);
+        let switch = (kind == ClauseKind::Switch).then(|| bytes(offsets::VMRESUMEFRAME_SWITCH_COUNT));
+        let first = builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMRESUMEFRAME_TAGS));
+        let end = builder.ins().iadd(first, suspend);
+        match switch {
+            None => (first, end),
+            Some(switch) => (end, builder.ins().iadd(end, switch)),
+        }
+    }
+
+    /// The tag at this address among those of a frame.
+    #[cfg(feature = "native")]
+    pub(crate) fn tag_at(env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, address: Value) -> Value {
+        ResumeFrame(address).load(env, builder, 0)
+    }
+
+    /// Hands a capture to the clause that was found.
+    #[cfg(feature = "native")]
+    pub(crate) fn set_captured(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        payload: Payload,
+        captured: ContRef,
+        revision: Value,
+    ) {
+        self.store(env, builder, payload.0, offsets::VMRESUMEFRAME_VALUES);
+        self.store(env, builder, captured.0, offsets::VMRESUMEFRAME_CONTREF);
+        self.store(env, builder, revision, offsets::VMRESUMEFRAME_REVISION);
+    }
+
+    /// The continuation that ended.
+    #[cfg(feature = "native")]
+    pub(crate) fn ended(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContRef {
+        ContRef(self.load(env, builder, offsets::VMRESUMEFRAME_CONTREF))
+    }
+
+    /// Says which continuation ended.
+    #[cfg(feature = "native")]
+    pub(crate) fn set_ended(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ended: ContRef) {
+        self.store(env, builder, ended.0, offsets::VMRESUMEFRAME_CONTREF);
+    }
+
+    /// Where results go, or the payload of the clause that was taken.
+    pub(crate) fn payload(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
         Payload(self.load(env, builder, offsets::VMRESUMEFRAME_VALUES))
     }
 
     /// The continuation that was captured for the clause that was taken.
-    pub(crate) fn captured(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> ContObj {
+    pub(crate) fn captured(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContObj {
         let contref = self.load(env, builder, offsets::VMRESUMEFRAME_CONTREF);
         let revision = self.load(env, builder, offsets::VMRESUMEFRAME_REVISION);
         ContObj::new(&mut builder.cursor(), ContRef(contref), revision)
@@ -149,11 +347,30 @@ pub(crate) struct Payload(pub(crate) Value);
 
 impl Payload {
     /// Stores values in slots from the first on.
-    pub(crate) fn store(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, values: &[Value]) {
+    pub(crate) fn store(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, values: &[Value]) {
         let flags = slot_flags(env, builder.func);
         for (i, value) in values.iter().enumerate() {
             builder.ins().store(flags, *value, self.0, slot_offset(i));
         }
+    }
+
+    /// Loads values of these types, without saying which a collector must find, from the slots from the first on.
+    #[cfg(feature = "native")]
+    pub(crate) fn load_untracked(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        types: &[Type],
+    ) -> Vec<Value> {
+        let flags = slot_flags(env, builder.func);
+        let load = |(i, ty): (usize, &Type)| builder.ins().load(*ty, flags, self.0, slot_offset(i));
+        types.iter().enumerate().map(load).collect()
+    }
+
+    /// The row from the slot with this number on.
+    #[cfg(feature = "native")]
+    pub(crate) fn skip(self, builder: &mut FunctionBuilder<'_>, slots: usize) -> Payload {
+        Payload(builder.ins().iadd_imm_s(self.0, i64::from(slot_offset(slots))))
     }
 
     /// Loads values of these types from the slots from the first on.
@@ -181,13 +398,13 @@ fn slot_offset(i: usize) -> i32 {
 }
 
 /// Accesses that neither trap nor alias other regions.
-fn flags(env: &mut dyn FuncEnv, func: &mut ir::Function, region: Region) -> MemFlagsData {
+fn flags(env: &mut dyn Memory, func: &mut ir::Function, region: Region) -> MemFlagsData {
     let region = env.region(func, region);
     MemFlagsData::trusted().with_alias_region(Some(region))
 }
 
 /// As [`flags`], for payloads: little-endian, as `ValRaw` is, so that a fresh continuation's arguments
 /// are what the array calling convention expects.
-fn slot_flags(env: &mut dyn FuncEnv, func: &mut ir::Function) -> MemFlagsData {
+fn slot_flags(env: &mut dyn Memory, func: &mut ir::Function) -> MemFlagsData {
     flags(env, func, Region::Payload).with_endianness(ir::Endianness::Little)
 }

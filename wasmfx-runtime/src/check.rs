@@ -1,6 +1,7 @@
 //! A second opinion on the chain of stacks: L2, and how a chain hangs together, as seen from outside.
 //!
-//! In debug builds the libcall backend asks for it before and after each switch.
+//! In debug builds the libcall backend asks for it before and after each switch, the native one where it calls
+//! into this crate.
 
 use crate::cont::Continuation;
 use crate::layout::{VMContRef, VMContState};
@@ -26,9 +27,9 @@ pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
         // SAFETY: the caller vouches for the first; parents are of the same store.
         let this = unsafe { &*cont.cast::<Continuation>() };
         assert_eq!(this.vm.state, VMContState::Running, "a stack on the active chain runs");
-        assert!(this.fiber.is_some() && this.stack.is_some(), "L2");
+        assert!(this.stack.is_some() && this.fiber.is_some() != this.vm.is_native(), "L2");
         assert!(!this.vm.resume.is_null(), "something resumed a running stack");
-        assert!(!this.vm.parent_entry.is_null(), "a parent's entry state is kept");
+        assert_eq!(this.vm.parent_entry.is_null(), this.vm.is_native(), "a parent's entry state is kept");
         assert_ne!(this.vm.parent, cont, "no stack is its own parent");
         if !this.vm.parent.is_null() {
             // SAFETY: as above.

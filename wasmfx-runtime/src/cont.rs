@@ -12,7 +12,8 @@
 //!
 //! * **L1.** The `VMContRef` of a [`Continuation`] is its first field, so that a pointer to one is a
 //!   pointer to the other. Each is allocated alone and freed only with its [`Continuations`] (C2).
-//! * **L2.** A continuation has a stack and a fiber exactly while it is running or suspended.
+//! * **L2.** A continuation has a stack exactly while it is running or suspended, and with the libcall backend
+//!   a fiber too. Native backend: a stack from just before, when [`native::start`](crate::native::start) readies it.
 //! * **L3.** In state `Free` no reference to a continuation is usable (C1): the last one was consumed
 //!   when it was resumed, and only a capture, which is of a running one, makes another.
 //! * **L4.** A fiber is resumed only by the `resume` that runs its continuation, and suspends only to it.
@@ -35,7 +36,7 @@ pub(crate) struct Continuation {
     pub(crate) slots: Vec<u128>,
     /// Running and suspended.
     pub(crate) stack: Option<Stack>,
-    /// Running and suspended.
+    /// Running and suspended, libcall backend.
     pub(crate) fiber: Option<Fiber>,
     /// How the fiber suspends itself. Running and suspended, once it has started.
     pub(crate) switch: *mut Switch,
@@ -147,24 +148,66 @@ impl Continuations {
         }
     }
 
-    /// Ends a continuation whose fiber has finished: its stack and its `VMContRef` are for others now.
+    /// Ends a continuation of which nothing runs any more: its stack and its `VMContRef` are for others now.
     ///
     /// # Safety
     ///
-    /// `cont` is one of `self`'s, it is running, and its fiber has finished.
+    /// `cont` is one of `self`'s, it is running, and its function has returned or was unwound.
     pub(crate) unsafe fn release(&mut self, cont: NonNull<Continuation>) {
         // SAFETY: the caller vouches for it; nothing runs on its stack any more.
         let this = unsafe { &mut *cont.as_ptr() };
-        debug_assert_eq!(this.vm.state, VMContState::Running);
-        let fiber = this.fiber.take().expect("L2: a running continuation has a fiber");
+        assert_eq!(this.vm.state, VMContState::Running, "only what runs can end");
         let mut stack = this.stack.take().expect("L2: a running continuation has a stack");
-        stack.restore(fiber.into_stack());
+        if let Some(fiber) = this.fiber.take() {
+            stack.restore(fiber.into_stack());
+        }
+        self.put_stack(stack);
+        self.recycle(cont);
+    }
+
+    /// Ends a fresh continuation, which will never run. No reference to it stays usable.
+    ///
+    /// # Safety
+    ///
+    /// `cont` is one of `self`'s, and fresh.
+    pub unsafe fn discard(&mut self, cont: NonNull<VMContRef>) {
+        let cont = cont.cast::<Continuation>();
+        // SAFETY: the caller vouches for it.
+        let this = unsafe { &mut *cont.as_ptr() };
+        assert_eq!(this.vm.state, VMContState::Fresh, "only a fresh continuation has run nothing");
+        assert!(this.stack.is_none(), "L2");
+        this.vm.revision += 1;
+        self.recycle(cont);
+    }
+
+    /// Ends every continuation from `current`, which may be null, outwards to the host's entry: Wasm was
+    /// unwound past them all.
+    ///
+    /// # Safety
+    ///
+    /// `current` is what ran when Wasm was unwound, and control is back with the host.
+    pub unsafe fn abandon(&mut self, current: *mut VMContRef) {
+        let mut next = NonNull::new(current);
+        while let Some(cont) = next {
+            // SAFETY: the caller vouches for it: these are running continuations of this store, and nothing
+            // goes on on their stacks.
+            unsafe {
+                next = NonNull::new((*cont.as_ptr()).parent);
+                assert!((*cont.as_ptr()).is_native(), "the libcall backend unwinds stack by stack");
+                self.release(cont.cast());
+            }
+        }
+    }
+
+    /// Puts a continuation without a stack where the next `cont.new` finds it.
+    fn recycle(&mut self, cont: NonNull<Continuation>) {
+        // SAFETY: it is of this store, and nothing refers to it usefully (L3).
+        let this = unsafe { &mut *cont.as_ptr() };
         if this.slots.capacity() > MAX_KEPT_SLOTS {
             self.slots -= this.slots.capacity();
             this.slots = Vec::new();
         }
         this.forget();
-        self.put_stack(stack);
         self.free.push(cont);
     }
 
@@ -213,7 +256,7 @@ impl Continuation {
     fn new(index: u32) -> Continuation {
         Continuation {
             vm: VMContRef {
-                control: VMControlContext { sp: 0, fp: 0, pc: 0 },
+                control: VMControlContext::default(),
                 parent: ptr::null_mut(),
                 revision: 0,
                 stack_limit: 0,
@@ -223,7 +266,7 @@ impl Continuation {
                 state: VMContState::Free,
                 waits_for: 0,
                 waits_for_results: 0,
-                reserved: 0,
+                throws: 0,
                 func: ptr::null_mut(),
                 caller_vmctx: ptr::null_mut(),
                 parent_entry: ptr::null_mut(),
@@ -242,6 +285,7 @@ impl Continuation {
     /// Forgets everything but the revision (C1).
     fn forget(&mut self) {
         self.vm.state = VMContState::Free;
+        self.vm.control = VMControlContext::default();
         self.vm.parent = ptr::null_mut();
         self.vm.resume = ptr::null_mut();
         self.vm.parent_entry = ptr::null_mut();

@@ -46,6 +46,9 @@ pub unsafe trait Host: 'static {
     /// Notes why Wasm is about to be unwound.
     fn raise(&mut self, error: Error);
 
+    /// Notes that Wasm is about to be unwound because of the store's pending exception.
+    fn raise_pending_exception(&mut self);
+
     /// Sets the stack limit, and calls a function with the array calling convention on the stack that
     /// runs.
     ///

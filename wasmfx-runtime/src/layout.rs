@@ -8,7 +8,7 @@
 //! ```text
 //! VMContObj            VMContRef, 64-bit, aligned to a cache line
 //! +----------+         +-----------------------------------------------------+ 0
-//! | contref  |-------->| control: sp, fp, pc      native backend             |
+//! | contref  |-------->| control: sp, fp, pc      native backend, see N1     |
 //! | revision |         | parent                   next outer stack, or null  |
 //! +----------+         | revision                 see C1                     |
 //!                      | stack_limit              once it has a stack        |
@@ -20,11 +20,25 @@
 //!                      | state                                               |
 //!                      | waits_for, waits_for_results   type of those values |
 //!                      | func, caller_vmctx       what a fresh one will run  |
-//!                      | parent_entry, entry      libcall backend            |
+//!                      | parent_entry, entry      where its frames end       |
 //!                      +-----------------------------------------------------+ 192
 //! ```
 //!
 //! The first cache line is what a switch touches; the rest is for starting, binding and tracing.
+//!
+//! The numbers that a `stack_switch` of the native backend hands over:
+//!
+//! | to | number | means |
+//! | --- | --- | --- |
+//! | `resume` | [`RETURNED`] | the continuation in `frame.contref` returned, its results are at `frame.values` |
+//! | | 1 + n | clause n was taken: payload at `frame.values`, capture in `frame.contref` |
+//! | | [`UNWOUND`] | the continuation in `frame.contref` was unwound by an exception |
+//! | `suspend`, `switch` | [`RAISE`] | the store's pending exception is to be raised here |
+//! | | other | the values that it waits for are there |
+//! | entry code | a `*mut VMContRef` | its function is to be called |
+//!
+//! All that code of different modules and the runtime must agree on stands in this file, whose text is
+//! the [`FINGERPRINT`] by which old code is told from new.
 //!
 //! # Invariants
 //!
@@ -38,6 +52,40 @@
 //!   stored and did not live to bind or pass on stay beyond `length`.
 
 use core::ptr::NonNull;
+
+/// To `resume`, and the libcall backend's answer: the continuation's function returned.
+pub const RETURNED: u64 = 0;
+/// To `resume`, and the libcall backend's answer: Wasm is to be unwound further; the reason has been noted.
+pub const UNWOUND: u64 = u64::MAX;
+/// To `suspend` and `switch`: the store's pending exception is to be raised.
+pub const RAISE: u64 = 0;
+
+/// Changes with this file. Code that was compiled by a build with another fingerprint must not run.
+pub const FINGERPRINT: u64 = fingerprint(0, include_bytes!("layout.rs"));
+
+/// A hash of `text`, seeded with another (64-bit FNV-1a): against mix-ups, not against malice.
+pub const fn fingerprint(seed: u64, text: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325 ^ seed;
+    let mut i = 0;
+    while i < text.len() {
+        hash = (hash ^ text[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+/// `prefix` and then `fingerprint` in 16 hexadecimal digits. `N` is the length of all that.
+pub const fn with_fingerprint<const N: usize>(prefix: &str, fingerprint: u64) -> [u8; N] {
+    let mut text = [0; N];
+    let (start, digits) = text.split_at_mut(prefix.len());
+    start.copy_from_slice(prefix.as_bytes());
+    let mut i = 0;
+    while i < 16 {
+        digits[i] = b"0123456789abcdef"[(fingerprint >> (60 - 4 * i)) as usize & 15];
+        i += 1;
+    }
+    text
+}
 
 /// Bytes of one value in a buffer of payloads: those of a `v128`, and of Wasmtime's `ValRaw`, whose
 /// little-endian format the values have.
@@ -96,9 +144,11 @@ impl VMContObj {
     }
 }
 
-/// The registers with which the native backend resumes a stack.
+/// The registers with which the native backend resumes a stack, as Cranelift's `stack_switch` reads and writes
+/// them. `fp` and `pc` stand as a frame pointer and a return address stand on a stack, so that this is
+/// a record in a chain of frame pointers.
 #[repr(C)]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct VMControlContext {
     /// Stack pointer.
     pub sp: usize,
@@ -160,7 +210,7 @@ pub struct VMEntryState {
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct VMContRef {
-    /// Where the native backend continues this stack. Suspended or below the running stack.
+    /// Where the native backend goes on: see `native`, N1. All zero with the libcall backend.
     pub control: VMControlContext,
     /// The stack that resumed this one; null for the one that the host entered Wasm on. Running.
     pub parent: *mut VMContRef,
@@ -173,7 +223,7 @@ pub struct VMContRef {
     /// The outermost stack that was captured with this one, often itself. Fresh and suspended.
     pub last_ancestor: *mut VMContRef,
 
-    /// Fresh: the function's parameters, and later its results. Suspended: what the instruction that
+    /// Fresh: the function's parameters, and later its results (libcall backend). Suspended: what the instruction that
     /// suspended it will return.
     pub values: VMPayloads,
     /// What it is doing.
@@ -182,8 +232,9 @@ pub struct VMContRef {
     pub waits_for: u32,
     /// Whether `values` are that type's results rather than its parameters. Fresh and suspended.
     pub waits_for_results: u32,
-    /// Keeps the next field at a pointer's alignment.
-    pub reserved: u32,
+    /// Whether the instruction that suspended it raises the store's pending exception instead of
+    /// returning. Set and read while it is being resumed, by the libcall backend.
+    pub throws: u32,
     /// The `VMFuncRef` to run. Fresh.
     pub func: *mut u8,
     /// The `VMContext` of the instance that made it. Fresh.
@@ -191,8 +242,16 @@ pub struct VMContRef {
     /// The entry state of `parent`'s stack. Running, libcall backend.
     pub parent_entry: *mut VMEntryState,
 
-    /// This stack's own entry state while another stack is on top. Running and suspended, libcall backend.
+    /// Libcall backend: this stack's own entry state while another stack is on top. Native backend:
+    /// `entry_fp` alone, the frame pointer at which this stack's frames end. Running and suspended.
     pub entry: VMEntryState,
+}
+
+impl VMContRef {
+    /// Whether code of the native backend made this continuation. Not for one that is free.
+    pub fn is_native(&self) -> bool {
+        self.control.pc != 0
+    }
 }
 
 /// What a `resume` tells the runtime and what it is told, in the resuming function's own frame.
@@ -212,7 +271,7 @@ pub struct VMResumeFrame {
     pub reserved: u32,
     /// In: where results go, `result_count` slots. Out, when a clause was taken: the tag's payload.
     pub values: *mut u128,
-    /// Out, when a clause was taken: the captured continuation.
+    /// Out, when a clause was taken: the captured continuation. Native backend, else: the one that ended.
     pub contref: *mut VMContRef,
     /// Out, when a clause was taken: its revision.
     pub revision: usize,
@@ -260,12 +319,39 @@ pub mod offsets {
     /// Bytes of a continuation reference.
     pub const VMCONTOBJ_SIZE: u8 = 16;
 
+    /// `VMContRef::control`
+    pub const VMCONTREF_CONTROL: i32 = 0;
+    /// `VMContRef::control.pc`
+    pub const VMCONTREF_CONTROL_PC: i32 = 16;
+    /// `VMContRef::parent`
+    pub const VMCONTREF_PARENT: i32 = 24;
     /// `VMContRef::revision`
     pub const VMCONTREF_REVISION: i32 = 32;
+    /// `VMContRef::stack_limit`
+    pub const VMCONTREF_STACK_LIMIT: i32 = 40;
+    /// `VMContRef::resume`
+    pub const VMCONTREF_RESUME: i32 = 48;
+    /// `VMContRef::last_ancestor`
+    pub const VMCONTREF_LAST_ANCESTOR: i32 = 56;
     /// `VMContRef::values.data`
     pub const VMCONTREF_VALUES_DATA: i32 = 64;
     /// `VMContRef::values.length`
     pub const VMCONTREF_VALUES_LENGTH: i32 = 72;
+    /// `VMContRef::values.capacity`
+    pub const VMCONTREF_VALUES_CAPACITY: i32 = 76;
+    /// `VMContRef::state`
+    pub const VMCONTREF_STATE: i32 = 80;
+    /// `VMContRef::waits_for`
+    pub const VMCONTREF_WAITS_FOR: i32 = 84;
+    /// `VMContRef::waits_for_results`
+    pub const VMCONTREF_WAITS_FOR_RESULTS: i32 = 88;
+    /// `VMContRef::func`
+    pub const VMCONTREF_FUNC: i32 = 96;
+    /// `VMContRef::caller_vmctx`
+    pub const VMCONTREF_CALLER_VMCTX: i32 = 104;
+
+    /// Bytes of a `VMControlContext`.
+    pub const VMCONTROLCONTEXT_SIZE: u8 = 24;
 
     /// `VMResumeFrame::suspend_count`
     pub const VMRESUMEFRAME_SUSPEND_COUNT: i32 = 0;
@@ -291,9 +377,21 @@ const _: () = {
     const fn at(offset: i32, field: usize) {
         assert!(offset as usize == field);
     }
+    at(VMCONTREF_CONTROL, offset_of!(VMContRef, control));
+    at(VMCONTREF_CONTROL_PC, offset_of!(VMContRef, control.pc));
+    at(VMCONTREF_PARENT, offset_of!(VMContRef, parent));
     at(VMCONTREF_REVISION, offset_of!(VMContRef, revision));
+    at(VMCONTREF_STACK_LIMIT, offset_of!(VMContRef, stack_limit));
+    at(VMCONTREF_RESUME, offset_of!(VMContRef, resume));
+    at(VMCONTREF_LAST_ANCESTOR, offset_of!(VMContRef, last_ancestor));
     at(VMCONTREF_VALUES_DATA, offset_of!(VMContRef, values.data));
     at(VMCONTREF_VALUES_LENGTH, offset_of!(VMContRef, values.length));
+    at(VMCONTREF_VALUES_CAPACITY, offset_of!(VMContRef, values.capacity));
+    at(VMCONTREF_STATE, offset_of!(VMContRef, state));
+    at(VMCONTREF_WAITS_FOR, offset_of!(VMContRef, waits_for));
+    at(VMCONTREF_WAITS_FOR_RESULTS, offset_of!(VMContRef, waits_for_results));
+    at(VMCONTREF_FUNC, offset_of!(VMContRef, func));
+    at(VMCONTREF_CALLER_VMCTX, offset_of!(VMContRef, caller_vmctx));
     at(VMRESUMEFRAME_SUSPEND_COUNT, offset_of!(VMResumeFrame, suspend_count));
     at(VMRESUMEFRAME_SWITCH_COUNT, offset_of!(VMResumeFrame, switch_count));
     at(VMRESUMEFRAME_RESULT_COUNT, offset_of!(VMResumeFrame, result_count));
@@ -303,9 +401,29 @@ const _: () = {
     at(VMRESUMEFRAME_TAGS, size_of::<VMResumeFrame>());
 
     assert!(size_of::<VMContObj>() == VMCONTOBJ_SIZE as usize);
+    assert!(size_of::<VMControlContext>() == VMCONTROLCONTEXT_SIZE as usize);
+    // Cranelift's `control_context_layout`, and a frame record from `fp` on.
+    assert!(offset_of!(VMControlContext, sp) == 0);
+    assert!(offset_of!(VMControlContext, fp) == 8);
+    assert!(offset_of!(VMControlContext, pc) == 16);
     assert!(size_of::<Option<VMContObj>>() == size_of::<VMContObj>());
     // The cache lines of the map above.
     assert!(align_of::<VMContRef>() == 64);
     assert!(offset_of!(VMContRef, values) == 64);
     assert!(size_of::<VMContRef>() == 192);
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_tell_texts_and_seeds_apart() {
+        let all =
+            [fingerprint(0, b"one"), fingerprint(0, b"two"), fingerprint(1, b"one"), fingerprint(0, b"")];
+        for (i, one) in all.iter().enumerate() {
+            assert!(all[i + 1..].iter().all(|other| one != other));
+        }
+        assert_eq!(&with_fingerprint::<19>("48-", 0x0123_4567_89ab_cdef), b"48-0123456789abcdef");
+    }
+}

@@ -10,6 +10,8 @@
 //! | `cont.rs` | the continuations of a store and their life, invariants L1 to L4 |
 //! | `stack/` | the memory of one stack |
 //! | `libcall.rs` | the portable backend: each switch a call into this crate, on wasmtime-fiber |
+//! | `native.rs` | what the backend in compiled code leaves to this crate, invariants N1 to N4 |
+//! | `arch/` | the few instructions per architecture that the native backend needs of this crate |
 //! | `walk.rs` | frames and roots of active and suspended stacks |
 //! | `check.rs` | a second opinion on the chain of stacks, in debug builds |
 //! | `error.rs`, `limits.rs` | what can go wrong; every limit with its reason |
@@ -20,6 +22,8 @@
 
 pub mod layout;
 
+#[cfg(feature = "runtime")]
+mod arch;
 #[cfg(feature = "runtime")]
 mod check;
 #[cfg(feature = "runtime")]
@@ -32,6 +36,8 @@ mod host;
 pub mod libcall;
 #[cfg(feature = "runtime")]
 pub mod limits;
+#[cfg(feature = "runtime")]
+pub mod native;
 #[cfg(feature = "runtime")]
 mod stack;
 #[cfg(feature = "runtime")]

@@ -18,7 +18,10 @@
 //!   stacks are spliced back one by one, down to the innermost.
 //! * `switch` goes to the `resume` with the prompt in the same way, which then runs the target.
 //! * A trap or an exception that leaves a continuation unwinds its stack to [`body`], whose fiber finishes;
-//!   the `resume` that ran it reports [`UNWIND`], and the engine raises it again on that stack.
+//!   the `resume` that ran it reports [`UNWOUND`], and the engine raises it again on that stack.
+//!
+//! * To raise an exception in a suspended continuation, [`throw`] marks it; the instruction that suspended
+//!   it, being resumed, finds the mark.
 //!
 //! Entry state and stack limit belong to a stack here and are swapped at each switch, because each stack
 //! is entered by a trampoline of its own.
@@ -27,15 +30,11 @@ use crate::check;
 use crate::cont::Continuation;
 use crate::host::Host;
 use crate::layout::{
-    SLOT_SIZE, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame, VMTag,
+    RETURNED, SLOT_SIZE, UNWOUND, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame,
+    VMTag,
 };
 use crate::{Error, StackConfig};
 use std::ptr::{self, NonNull};
-
-/// What [`resume`] returns when the continuation's function returned.
-pub const RETURNED: u64 = 0;
-/// What [`resume`] returns when Wasm is to be unwound further; the reason has been noted.
-pub const UNWIND: u64 = u64::MAX;
 
 /// What a fiber tells the `resume` below it.
 pub(crate) enum Signal {
@@ -49,7 +48,7 @@ pub(crate) type Fiber = wasmtime_internal_fiber::Fiber<'static, NonNull<Continua
 pub(crate) type Switch = wasmtime_internal_fiber::Suspend<NonNull<Continuation>, Signal, bool>;
 
 /// Resumes `cont` and returns when its function returned ([`RETURNED`]), when a clause of `frame` was
-/// taken (1 + the clause's number), or when Wasm is to be unwound ([`UNWIND`]).
+/// taken (1 + the clause's number), or when Wasm is to be unwound ([`UNWOUND`]).
 ///
 /// # Safety
 ///
@@ -74,7 +73,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
 
         if let Err(error) = make_ready(host, inner) {
             host.raise(error);
-            return UNWIND;
+            return UNWOUND;
         }
         loop {
             let last = link(inner, parent, frame, parent_entry);
@@ -100,7 +99,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
                         ptr::copy_nonoverlapping((*results).as_ptr(), (*frame.as_ptr()).values, count);
                     }
                     host.continuations().release(last);
-                    return if returned { RETURNED } else { UNWIND };
+                    return if returned { RETURNED } else { UNWOUND };
                 }
                 Err(Signal::Suspend { clause, .. }) => return u64::from(clause) + 1,
                 Err(Signal::Switch { target, .. }) => inner = target,
@@ -272,6 +271,43 @@ unsafe fn capture<H: Host>(
     }
 }
 
+/// Readies `cont` for being resumed with the store's pending exception, which the instruction that suspended
+/// it will raise. Returns `false` if that is to be raised here instead: a fresh continuation has no such
+/// instruction, and has been consumed.
+///
+/// # Safety
+///
+/// Called from Wasm. `cont` is of the host's store, and its revision has been compared with that of the
+/// reference (C1).
+pub unsafe fn throw<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
+    // SAFETY: the caller vouches for `cont`.
+    unsafe {
+        if (*cont.as_ptr()).state == VMContState::Fresh {
+            host.continuations().discard(cont);
+            host.raise_pending_exception();
+            return false;
+        }
+        assert_eq!((*cont.as_ptr()).state, VMContState::Suspended, "C1: only these have usable references");
+        // Compiled code of the native backend hands the news over itself.
+        (*cont.as_ptr()).throws = (!(*cont.as_ptr()).is_native()).into();
+    }
+    true
+}
+
+/// What an instruction returns that suspended its stack and has been resumed: `false` if it raises.
+///
+/// # Safety
+///
+/// `cont` runs.
+unsafe fn resumed<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
+    // SAFETY: the caller vouches for `cont`.
+    if unsafe { std::mem::take(&mut (*cont.as_ptr()).throws) } == 0 {
+        return true;
+    }
+    host.raise_pending_exception();
+    false
+}
+
 /// Suspends the stack that runs up to the handler of `tag`, and returns `true` once it is resumed, with
 /// its values at `payload`; `false` if Wasm is to be unwound.
 ///
@@ -306,8 +342,8 @@ pub unsafe fn suspend<H: Host>(
         (*frame).revision = obj.revision;
         let inner = obj.contref.as_ptr().cast::<Continuation>();
         (*(*inner).switch).suspend(Signal::Suspend { last, clause });
+        resumed(host, obj.contref)
     }
-    true
 }
 
 /// Suspends the stack that runs up to the `(on $tag switch)` for `tag` and runs `target` there, with what
@@ -349,8 +385,8 @@ pub unsafe fn switch<H: Host>(
         *values.data.add(place as usize) = VMContObj::to_slot(Some(obj));
         let inner = obj.contref.as_ptr().cast::<Continuation>();
         (*(*inner).switch).suspend(Signal::Switch { last, target });
+        resumed(host, obj.contref)
     }
-    true
 }
 
 const _: () = assert!(size_of::<u128>() == SLOT_SIZE);

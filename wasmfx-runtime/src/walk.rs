@@ -4,27 +4,52 @@
 //! stack on top is the engine's to walk; this module finds the others.
 //!
 //! ```text
-//! active:     current --parent_entry--> its parent's --parent_entry--> ... --> the entry from the host
-//! suspended:  innermost.entry, innermost --parent_entry--> ... up to and without last_ancestor's
+//! libcall   active:     current --parent_entry--> its parent's --parent_entry--> ... the entry from the host
+//!           suspended:  innermost.entry, innermost --parent_entry--> ... up to and without last_ancestor's
+//! native    active:     current.control is where its parent was left, parent.control where its own was, ...
+//!           suspended:  last_ancestor.control is where the innermost was left, innermost.control its parent, ...
 //! ```
 
 use crate::cont::Continuation;
-use crate::layout::{VMContRef, VMContState, VMEntryState};
+use crate::layout::{VMContRef, VMContState, VMControlContext, VMEntryState};
 use std::ptr::NonNull;
 
-/// The stacks below `current`, from its parent's to the one that the host entered Wasm on.
+/// The frame pointer at which the frames end on the stack of `current`, which is null on the stack that
+/// the host entered Wasm on. `last_entry_fp` is that of the trampoline that entered Wasm last.
+///
+/// # Safety
+///
+/// `current` is null or a running continuation.
+pub unsafe fn entry_fp(current: *mut VMContRef, last_entry_fp: usize) -> usize {
+    match NonNull::new(current) {
+        // SAFETY: the caller vouches for it.
+        Some(cont) if unsafe { cont.as_ref().is_native() } => unsafe { cont.as_ref().entry.entry_fp },
+        _ => last_entry_fp,
+    }
+}
+
+/// The stacks below `current`, from its parent's to the one that the host entered Wasm on, whose frames
+/// end at `last_entry_fp`.
 ///
 /// # Safety
 ///
 /// `current` is null or a running continuation, and no stack is switched while the iterator is used.
-pub unsafe fn active_parents(current: *mut VMContRef) -> impl Iterator<Item = VMEntryState> {
+pub unsafe fn active_parents(
+    current: *mut VMContRef,
+    last_entry_fp: usize,
+) -> impl Iterator<Item = VMEntryState> {
     let mut cont = NonNull::new(current);
     std::iter::from_fn(move || {
-        // SAFETY: each parent of a running continuation is running, and so has a `parent_entry`.
+        // SAFETY: each parent of a running continuation is running. With the libcall backend each has
+        // a `parent_entry`.
         unsafe {
             let this = cont?.as_ptr();
             cont = NonNull::new((*this).parent);
-            Some(*(*this).parent_entry)
+            Some(if (*this).is_native() {
+                left_at(&raw const (*this).control, entry_fp((*this).parent, last_entry_fp))
+            } else {
+                *(*this).parent_entry
+            })
         }
     })
 }
@@ -37,14 +62,39 @@ pub unsafe fn active_parents(current: *mut VMContRef) -> impl Iterator<Item = VM
 pub unsafe fn suspended_stacks(cont: NonNull<VMContRef>) -> impl Iterator<Item = VMEntryState> {
     // SAFETY: the caller vouches for `cont`; what it was captured with is as suspended as itself.
     unsafe {
-        let mut next = Some(((*cont.as_ptr()).entry, cont.as_ptr()));
         let last = (*cont.as_ptr()).last_ancestor;
+        let innermost = if (*cont.as_ptr()).is_native() {
+            left_at(&raw const (*last).control, (*cont.as_ptr()).entry.entry_fp)
+        } else {
+            (*cont.as_ptr()).entry
+        };
+        let mut next = Some((innermost, cont.as_ptr()));
         std::iter::from_fn(move || {
             let (entry, this) = next?;
-            next = if this == last { None } else { Some((*(*this).parent_entry, (*this).parent)) };
+            next = if this == last {
+                None
+            } else if (*this).is_native() {
+                let parent = (*this).parent;
+                Some((left_at(&raw const (*this).control, (*parent).entry.entry_fp), parent))
+            } else {
+                Some((*(*this).parent_entry, (*this).parent))
+            };
             Some(entry)
         })
     }
+}
+
+/// A stack of the native backend that was left at `control`, and whose frames end at `entry_fp`.
+///
+/// # Safety
+///
+/// `control` is valid.
+unsafe fn left_at(control: *const VMControlContext, entry_fp: usize) -> VMEntryState {
+    // SAFETY: the caller vouches for it.
+    let (record, exit_pc) = unsafe { (&raw const (*control).fp, (*control).pc) };
+    // The record is as good as that of an exit trampoline's frame: the first word is the frame pointer of the
+    // function that left.
+    VMEntryState { entry_fp, exit_trampoline_fp: record.addr(), exit_pc, ..VMEntryState::default() }
 }
 
 /// The values bound to `cont`: the first slot, how many, and the type that lists theirs, as

@@ -64,6 +64,9 @@ unsafe impl Host for Engines {
     fn raise(&mut self, error: Error) {
         assert!(self.get().raised.replace(error).is_none(), "one reason at a time");
     }
+    fn raise_pending_exception(&mut self) {
+        self.log("exception");
+    }
     unsafe fn call(func: *mut u8, vmctx: *mut u8, args: *mut u128, len: usize, limit: usize) -> bool {
         let engine = Engines(NonNull::new(vmctx.cast()).expect("a context"));
         engine.get().stack_limit = limit;
@@ -142,8 +145,8 @@ fn resume(
             *values.data.add(values.length as usize) = arg;
         }
         match libcall::resume(&mut engine, obj.contref, NonNull::from(&mut frame).cast()) {
-            libcall::RETURNED => Outcome::Returned(result),
-            libcall::UNWIND => Outcome::Unwound,
+            wasmfx_runtime::layout::RETURNED => Outcome::Returned(result),
+            wasmfx_runtime::layout::UNWOUND => Outcome::Unwound,
             clause => {
                 let frame = ptr::read_volatile(&frame.frame);
                 let contref = NonNull::new(frame.contref).expect("a clause gets a continuation");

@@ -130,6 +130,11 @@ fn check_header(text: &str) -> Result<()> {
     let subject = subject(text);
     ensure!(subject.contains(": "), "the subject `{subject}` is not `area: what`");
     ensure!(subject.len() <= SUBJECT_MAX, "the subject is longer than {SUBJECT_MAX} characters");
+    ensure!(
+        subject.starts_with("manifests: ")
+            || !text.lines().any(|l| l.starts_with("diff --git ") && l.ends_with("Cargo.toml")),
+        "published manifests differ from upstream's: what changes them goes into the patch `manifests: …`"
+    );
     let header = text.split("\ndiff --git ").next().unwrap_or_default();
     let (head, body) = header.split_once("\n\n").context("the header has no body")?;
     let from = format!("From: {} <{}>", tools::NAME, tools::EMAIL);

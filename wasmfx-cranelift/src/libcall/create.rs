@@ -4,11 +4,12 @@ use crate::env::{Builtin, FuncEnv};
 use crate::view::{ContObj, ContRef};
 use cranelift_codegen::ir::{InstBuilder, Value, types::I32};
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::WasmResult;
+use wasmtime_environ::{TypeIndex, WasmResult};
 
 pub(super) fn cont_new(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
+    _ty: TypeIndex,
     func: Value,
     params: usize,
     results: usize,

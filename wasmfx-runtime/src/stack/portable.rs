@@ -14,6 +14,11 @@ impl Stack {
         Ok(Stack(Some(stack)))
     }
 
+    /// The address above the stack's highest word: unknown here, where no code of the native backend runs.
+    pub(crate) fn top(&self) -> *mut u8 {
+        unreachable!("the native backend is for Unix")
+    }
+
     /// What wasmtime-fiber runs a fiber on.
     pub(crate) fn fiber_stack(&mut self) -> Result<FiberStack, Box<dyn std::error::Error + Send + Sync>> {
         self.0.take().ok_or_else(|| "the stack is in use".into())

@@ -48,6 +48,11 @@ impl Stack {
         Ok(stack)
     }
 
+    /// The address above the stack's highest word. A multiple of the page size.
+    pub(crate) fn top(&self) -> *mut u8 {
+        self.base.cast::<u8>().wrapping_add(self.guard + self.size)
+    }
+
     /// What wasmtime-fiber runs a fiber on. It must be gone before `self` is.
     pub(crate) fn fiber_stack(&mut self) -> Result<FiberStack, Box<dyn std::error::Error + Send + Sync>> {
         // SAFETY: base, guard and size describe the mapping, page-aligned, guard unreadable.

@@ -1,0 +1,28 @@
+//! The backends that tests run on.
+
+#![allow(dead_code, reason = "each test target uses its part")]
+
+use wasmfx::StackSwitchingBackend;
+use wasmfx::wasmtime::Config;
+
+/// The backends of this build on this machine, by the names that the command line has for them, the best last.
+pub(crate) fn backends() -> Vec<(&'static str, StackSwitchingBackend)> {
+    let mut backends = vec![("libcall", StackSwitchingBackend::Libcall)];
+    let target = cfg!(all(target_arch = "x86_64", any(target_os = "linux", target_os = "macos")));
+    if target && cfg!(feature = "native") {
+        backends.push(("native", StackSwitchingBackend::Native));
+    }
+    backends
+}
+
+/// Runs a test on each backend. It gets what makes a configuration for that backend.
+pub(crate) fn each_backend(test: impl Fn(&dyn Fn() -> Config)) {
+    for (name, backend) in backends() {
+        eprintln!("on the {name} backend:");
+        test(&|| {
+            let mut config = wasmfx::config();
+            config.stack_switching_backend(backend);
+            config
+        });
+    }
+}

@@ -1,0 +1,102 @@
+;; Semantics, rule 1: `resume`, `switch` and `cont.bind` invalidate the reference that they consumed. Any later
+;; use of a copy traps, in each of them, also after the continuation returned, trapped, threw, suspended or
+;; switched away. (The folders resume_throw and resume_throw_ref have the same for their instructions.)
+
+(module
+  (type $rf (func (result i32))) (type $r (cont $rf))
+  (type $f (func (param i32 (ref null $r)) (result i32))) (type $c (cont $f))
+  (type $bf (func (param (ref null $r)) (result i32))) (type $b (cont $bf))
+  (tag $t) (tag $e) (tag $s (result i32))
+  (global $old (mut (ref null $c)) (ref.null $c))
+  (global $kept (mut contref) (ref.null cont))
+  (global $trace (mut i32) (i32.const 0))
+
+  ;; The first parameter says how the continuation ends.
+  (func $ends (type $f)
+    (global.set $trace (i32.add (i32.mul (global.get $trace) (i32.const 10)) (local.get 0)))
+    (block $5 (block $4 (block $3 (block $2 (block $1
+      (br_table $1 $2 $3 $4 $5 (i32.sub (local.get 0) (i32.const 1))))
+      (return (i32.const 100)))
+      (unreachable))
+      (throw $e))
+      (suspend $t) (return (i32.const 200)))
+    (switch $c $s (i32.const 1) (cont.new $c (ref.func $ends)))
+    (unreachable))
+  (elem declare func $ends $switches)
+  (func $switches (type $rf)
+    (switch $c $s (i32.const 1) (global.get $old))
+    (i32.const 999))
+
+  (func $fresh (global.set $old (cont.new $c (ref.func $ends))))
+  (func (export "resume") (param $how i32) (result i32)
+    (call $fresh)
+    (block $caught
+      (block $on_t (result (ref $r))
+        (try_table (result i32) (catch $e $caught)
+          (resume $c (on $t $on_t) (on $s switch) (local.get $how) (ref.null $r) (global.get $old)))
+        (return))
+      (global.set $kept)
+      (return (i32.const -4)))
+    (i32.const -3))
+  (func (export "bind") (call $fresh) (global.set $kept (cont.bind $c $b (i32.const 1) (global.get $old))))
+  (func (export "bind-nothing") (call $fresh) (global.set $kept (cont.bind $c $c (global.get $old))))
+  (func (export "switch") (result i32)
+    (call $fresh)
+    (resume $r (on $s switch) (cont.new $r (ref.func $switches))))
+
+  (func (export "again-resume") (drop (resume $c (i32.const 1) (ref.null $r) (global.get $old))))
+  (func (export "again-bind") (drop (cont.bind $c $b (i32.const 1) (global.get $old))))
+  (func (export "again-bind-nothing") (drop (cont.bind $c $c (global.get $old))))
+  (func (export "again-switch") (drop (resume $r (on $s switch) (cont.new $r (ref.func $switches)))))
+  (func (export "trace") (result i32) (global.get $trace) (global.set $trace (i32.const 0))))
+
+;; Returned.
+(assert_return (invoke "resume" (i32.const 1)) (i32.const 100))
+(assert_trap (invoke "again-resume") "continuation already consumed")
+(assert_trap (invoke "again-bind") "continuation already consumed")
+(assert_trap (invoke "again-bind-nothing") "continuation already consumed")
+(assert_trap (invoke "again-switch") "continuation already consumed")
+;; Trapped.
+(assert_trap (invoke "resume" (i32.const 2)) "unreachable")
+(assert_trap (invoke "again-resume") "continuation already consumed")
+(assert_trap (invoke "again-bind") "continuation already consumed")
+(assert_trap (invoke "again-bind-nothing") "continuation already consumed")
+(assert_trap (invoke "again-switch") "continuation already consumed")
+;; Threw.
+(assert_return (invoke "resume" (i32.const 3)) (i32.const -3))
+(assert_trap (invoke "again-resume") "continuation already consumed")
+(assert_trap (invoke "again-bind") "continuation already consumed")
+(assert_trap (invoke "again-bind-nothing") "continuation already consumed")
+(assert_trap (invoke "again-switch") "continuation already consumed")
+;; Suspended, and reachable through another reference.
+(assert_return (invoke "resume" (i32.const 4)) (i32.const -4))
+(assert_trap (invoke "again-resume") "continuation already consumed")
+(assert_trap (invoke "again-bind") "continuation already consumed")
+(assert_trap (invoke "again-bind-nothing") "continuation already consumed")
+(assert_trap (invoke "again-switch") "continuation already consumed")
+;; Switched away; the continuation that it switched to returned.
+(assert_return (invoke "resume" (i32.const 5)) (i32.const 100))
+(assert_trap (invoke "again-resume") "continuation already consumed")
+(assert_trap (invoke "again-bind") "continuation already consumed")
+(assert_trap (invoke "again-bind-nothing") "continuation already consumed")
+(assert_trap (invoke "again-switch") "continuation already consumed")
+;; Nothing ran but what each line asked for.
+(assert_return (invoke "trace") (i32.const 123451))
+;; Bound, to one value and to none.
+(assert_return (invoke "bind"))
+(assert_trap (invoke "again-resume") "continuation already consumed")
+(assert_trap (invoke "again-bind") "continuation already consumed")
+(assert_trap (invoke "again-bind-nothing") "continuation already consumed")
+(assert_trap (invoke "again-switch") "continuation already consumed")
+(assert_return (invoke "bind-nothing"))
+(assert_trap (invoke "again-resume") "continuation already consumed")
+(assert_trap (invoke "again-bind") "continuation already consumed")
+(assert_trap (invoke "again-bind-nothing") "continuation already consumed")
+(assert_trap (invoke "again-switch") "continuation already consumed")
+;; Switched to.
+(assert_return (invoke "switch") (i32.const 100))
+(assert_trap (invoke "again-resume") "continuation already consumed")
+(assert_trap (invoke "again-bind") "continuation already consumed")
+(assert_trap (invoke "again-bind-nothing") "continuation already consumed")
+(assert_trap (invoke "again-switch") "continuation already consumed")
+(assert_return (invoke "trace") (i32.const 1))

@@ -1,0 +1,70 @@
+;; Semantics, rule 8: what the function of a continuation returns are the results of the `resume` that is
+;; innermost around it at that moment, which after suspends and switches need not be the one that started it.
+
+(module
+  (type $f (func (result i32 i64))) (type $c (cont $f))
+  (type $sf (func (param (ref null $c)) (result i32 i64))) (type $s (cont $sf))
+  (tag $t) (tag $w (result i32 i64))
+  (global $k (mut (ref null $c)) (ref.null $c))
+  (global $trace (mut i32) (i32.const 0))
+  (func $mark (param i32)
+    (global.set $trace (i32.add (i32.mul (global.get $trace) (i32.const 10)) (local.get 0))))
+  (func (export "trace") (result i32) (global.get $trace) (global.set $trace (i32.const 0)))
+
+  (func $twice (type $f) (suspend $t) (suspend $t) (i32.const 5) (i64.const 6))
+  ;; Resumes what is parked, and says who got the results.
+  (func $second (type $f)
+    (resume $c (global.get $k))
+    (call $mark (i32.const 2)))
+  (elem declare func $twice $second $third $runs-out $switcher)
+  (func $third (type $f)
+    (resume $c (cont.new $c (ref.func $second)))
+    (call $mark (i32.const 3)))
+  (func $park (param $c (ref null $c))
+    (block $on (result (ref $c))
+      (resume $c (on $t $on) (local.get $c))
+      (call $mark (i32.const 1))
+      (unreachable))
+    (global.set $k))
+  ;; Started here, resumed here, ended in $second, whose results are those of $third.
+  (func (export "elsewhere") (result i32 i64)
+    (call $park (cont.new $c (ref.func $twice)))
+    (call $park (global.get $k))
+    (resume $c (cont.new $c (ref.func $third)))
+    (call $mark (i32.const 4)))
+  ;; The second suspend happens below $second and leaves by way of it: its frame is part of the capture.
+  (func (export "captured-on-the-way") (result i32 i64)
+    (call $park (cont.new $c (ref.func $twice)))
+    (call $park (cont.new $c (ref.func $second)))
+    (resume $c (global.get $k))
+    (call $mark (i32.const 4)))
+
+  ;; The prompt's resume started $switcher, and gets what $runs-out returns; $switcher, parked by the switch,
+  ;; returns to another resume later.
+  (func $switcher (type $f)
+    (switch $s $w (cont.new $s (ref.func $runs-out)))
+    (call $mark (i32.const 6))
+    (i32.const 60) (i64.const 66))
+  (func $runs-out (type $sf)
+    (global.set $k (local.get 0))
+    (call $mark (i32.const 7))
+    (i32.const 70) (i64.const 77))
+  (func (export "switched") (result i32 i64 i32 i64)
+    (resume $c (on $w switch) (cont.new $c (ref.func $switcher)))
+    (call $mark (i32.const 8))
+    (resume $c (global.get $k))
+    (call $mark (i32.const 9)))
+  ;; The same by way of $second.
+  (func (export "switched-elsewhere") (result i32 i64 i32 i64)
+    (resume $c (on $w switch) (cont.new $c (ref.func $switcher)))
+    (call $mark (i32.const 8))
+    (resume $c (cont.new $c (ref.func $third)))))
+
+(assert_return (invoke "elsewhere") (i32.const 5) (i64.const 6))
+(assert_return (invoke "trace") (i32.const 234))
+(assert_return (invoke "captured-on-the-way") (i32.const 5) (i64.const 6))
+(assert_return (invoke "trace") (i32.const 24))
+(assert_return (invoke "switched") (i32.const 70) (i64.const 77) (i32.const 60) (i64.const 66))
+(assert_return (invoke "trace") (i32.const 7869))
+(assert_return (invoke "switched-elsewhere") (i32.const 70) (i64.const 77) (i32.const 60) (i64.const 66))
+(assert_return (invoke "trace") (i32.const 78623))

@@ -1,0 +1,100 @@
+;; Semantics, rules 4, 9 and 10: `resume_throw_ref` on a captured chain of several stacks raises the exception at
+;; the innermost suspension point. It crosses the captured stacks outwards, each of which may catch it, and then
+;; surfaces at the instruction. The handlers inside the chain are in force again.
+
+(module
+  (type $f (func (param i32) (result i32))) (type $c (cont $f))
+  (tag $t (param i32) (result i32)) (tag $in (param i32) (result i32))
+  (tag $e (param i32)) (tag $x)
+  (global $trace (mut i64) (i64.const 0))
+  (func $mark (param i32)
+    (global.set $trace
+      (i64.add (i64.mul (global.get $trace) (i64.const 10)) (i64.extend_i32_u (local.get 0)))))
+  (func (export "trace") (result i64) (global.get $trace) (global.set $trace (i64.const 0)))
+  ;; Exceptions as references, thrown and caught here.
+  (func $ex-e (param i32) (result exnref)
+    (block $h (result exnref) (try_table (catch_all_ref $h) (throw $e (local.get 0))) (unreachable)))
+  ;; The level that catches, and whether the catcher suspends to its surroundings then: to $in or to $t.
+  (global $catcher (mut i32) (i32.const 0))
+  (global $then (mut i32) (i32.const 0))
+  (global $k (mut (ref null $c)) (ref.null $c))
+
+  ;; Level 0 asks; every other level resumes the one below with a clause for $in, and answers with 4000 more.
+  (func $level (type $f)
+    (block $caught (result i32)
+      (if (i32.eq (local.get 0) (global.get $catcher))
+        (then (try_table (catch $e $caught) (return (call $work (local.get 0))))))
+      ;; A try_table for another tag lets it through.
+      (block $other (try_table (catch $x $other) (return (call $work (local.get 0)))))
+      (unreachable))
+    (call $mark (local.get 0))
+    (if (param i32) (result i32) (i32.eq (global.get $then) (i32.const 1))
+      (then (suspend $t)))
+    (if (param i32) (result i32) (i32.eq (global.get $then) (i32.const 2))
+      (then (suspend $in))))
+  (func $work (param i32) (result i32)
+    (local $v i32) (local $k (ref null $c))
+    (if (i32.eqz (local.get 0)) (then (return (suspend $t (i32.const 5)))))
+    (block $on (result i32 (ref $c))
+      (i32.add (i32.const 100)
+        (resume $c (on $in $on) (i32.sub (local.get 0) (i32.const 1)) (cont.new $c (ref.func $level))))
+      (return))
+    (local.set $k) (local.set $v)
+    (call $mark (i32.const 9))
+    (i32.add (i32.const 100) (resume $c (i32.add (local.get $v) (i32.const 4000)) (local.get $k))))
+  (elem declare func $level)
+
+  ;; A chain of n + 1 stacks.
+  (func $start (param $n i32) (param $catcher i32) (param $then i32)
+    (global.set $catcher (local.get $catcher))
+    (global.set $then (local.get $then))
+    (block $on (result i32 (ref $c))
+      (drop (resume $c (on $t $on) (local.get $n) (cont.new $c (ref.func $level))))
+      (unreachable))
+    (global.set $k) (drop))
+  (func (export "throw") (param $n i32) (param $catcher i32) (param $then i32) (result i32)
+    (call $start (local.get $n) (local.get $catcher) (local.get $then))
+    (block $caught (result i32)
+      (block $on (result i32 (ref $c))
+        (try_table (result i32) (catch $e $caught)
+          (resume_throw_ref $c (on $t $on) (call $ex-e (i32.const 7)) (global.get $k)))
+        (return))
+      (global.set $k)
+      (return (i32.add (i32.const 10000))))
+    (i32.add (i32.const 20000)))
+  (func (export "go-on") (param i32) (result i32) (resume $c (local.get 0) (global.get $k)))
+  ;; Below two more stacks.
+  (func $below (type $f)
+    (if (local.get 0)
+      (then (return (resume $c (i32.sub (local.get 0) (i32.const 1)) (cont.new $c (ref.func $below))))))
+    (resume_throw_ref $c (call $ex-e (i32.const 8)) (global.get $k)))
+  (elem declare func $below)
+  (func (export "throw-below") (param $n i32) (param $catcher i32) (result i32)
+    (call $start (local.get $n) (local.get $catcher) (i32.const 0))
+    (block $caught (result i32)
+      (try_table (result i32) (catch $e $caught)
+        (resume $c (i32.const 2) (cont.new $c (ref.func $below))))
+      (return))
+    (i32.add (i32.const 20000))))
+
+;; Caught at each level: the levels above add their 100.
+(assert_return (invoke "throw" (i32.const 3) (i32.const 0) (i32.const 0)) (i32.const 307))
+(assert_return (invoke "throw" (i32.const 3) (i32.const 1) (i32.const 0)) (i32.const 207))
+(assert_return (invoke "throw" (i32.const 3) (i32.const 2) (i32.const 0)) (i32.const 107))
+(assert_return (invoke "throw" (i32.const 3) (i32.const 3) (i32.const 0)) (i32.const 7))
+(assert_return (invoke "trace") (i64.const 123))
+;; By none: at the instruction.
+(assert_return (invoke "throw" (i32.const 3) (i32.const 99) (i32.const 0)) (i32.const 20007))
+(assert_return (invoke "throw" (i32.const 50) (i32.const 99) (i32.const 0)) (i32.const 20007))
+(assert_return (invoke "throw" (i32.const 50) (i32.const 20) (i32.const 0)) (i32.const 3007))
+(assert_return (invoke "trace") (i64.const 20))
+;; The catcher suspends to the clause of the instruction, and what is left of the chain is captured.
+(assert_return (invoke "throw" (i32.const 3) (i32.const 1) (i32.const 1)) (i32.const 10007))
+(assert_return (invoke "go-on" (i32.const 60)) (i32.const 260))
+(assert_return (invoke "trace") (i64.const 1))
+;; The catcher suspends to a handler inside the chain.
+(assert_return (invoke "throw" (i32.const 3) (i32.const 1) (i32.const 2)) (i32.const 4207))
+(assert_return (invoke "trace") (i64.const 19))
+(assert_trap (invoke "throw" (i32.const 3) (i32.const 3) (i32.const 2)) "unhandled tag")
+(assert_return (invoke "throw-below" (i32.const 3) (i32.const 2)) (i32.const 108))
+(assert_return (invoke "throw-below" (i32.const 3) (i32.const 99)) (i32.const 20008))

@@ -1,0 +1,42 @@
+;; Semantics, rules 3 and 10: an exception that `resume_throw_ref` raises keeps its tag, in whatever module it is
+;; caught; the tag of the same type in another instance is not caught.
+
+(module $lib
+  (type $f (func (result i32))) (type $c (cont $f))
+  (tag $e (export "e") (param i32)) (tag $twin (export "twin") (param i32)) (tag $t (export "t"))
+  (func $body (type $f)
+    (block $caught (result i32)
+      (try_table (catch $e $caught) (suspend $t))
+      (return (i32.const 1)))
+    (i32.add (i32.const 100)))
+  (elem declare func $body)
+  (func (export "park") (result (ref $c))
+    (block $on (result (ref $c))
+      (drop (resume $c (on $t $on) (cont.new $c (ref.func $body))))
+      (unreachable))))
+(register "lib" $lib)
+(module
+  (type $pad (func (param f64))) (type $pad2 (cont $pad))
+  (type $f (func (result i32))) (type $c (cont $f))
+  (import "lib" "twin" (tag $x (param i32)))
+  (import "lib" "e" (tag $y (param i32)))
+  (import "lib" "park" (func $park (result (ref $c))))
+  (tag $own (param i32))
+  ;; Exceptions as references, thrown and caught here.
+  (func $ex-y (param i32) (result exnref)
+    (block $h (result exnref) (try_table (catch_all_ref $h) (throw $y (local.get 0))) (unreachable)))
+  (func $ex-x (param i32) (result exnref)
+    (block $h (result exnref) (try_table (catch_all_ref $h) (throw $x (local.get 0))) (unreachable)))
+  (func $ex-own (param i32) (result exnref)
+    (block $h (result exnref) (try_table (catch_all_ref $h) (throw $own (local.get 0))) (unreachable)))
+  (func (export "the-tag") (result i32) (resume_throw_ref $c (call $ex-y (i32.const 7)) (call $park)))
+  (func (export "twin") (result i32)
+    (block $caught (result i32)
+      (try_table (result i32) (catch $y $caught) (catch $own $caught) (catch $x $caught)
+        (resume_throw_ref $c (call $ex-x (i32.const 8)) (call $park)))
+      (drop) (i32.const -1)))
+  (func (export "own") (result i32) (resume_throw_ref $c (call $ex-own (i32.const 9)) (call $park))))
+
+(assert_return (invoke "the-tag") (i32.const 107))
+(assert_return (invoke "twin") (i32.const 8))
+(assert_exception (invoke "own"))

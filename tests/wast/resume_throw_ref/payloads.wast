@@ -1,0 +1,96 @@
+;; Semantics, rule 14: the payload of an exception that `resume_throw_ref` raises has values of many types, on a
+;; fresh continuation as on a suspended one; so have the results that come back.
+
+(module
+  (type $kf (func (param i64) (result i64 f64 v128 externref contref))) (type $k (cont $kf))
+  (type $f (func (result i64 f64 v128 externref contref))) (type $c (cont $f))
+  (type $st (struct (field i32)))
+  (tag $t (result i64))
+  (tag $e (param i32 i64 f32 f64 v128 externref exnref anyref i31ref))
+  (tag $n (param i32))
+  (elem declare func $catches $lets)
+  (func $nine (result exnref)
+    (block $h (result exnref) (try_table (catch_all_ref $h) (throw $n (i32.const 9))) (unreachable)))
+  (func $inner (param exnref) (result i32)
+    (block $h (result i32) (try_table (catch $n $h) (throw_ref (local.get 0))) (unreachable)))
+
+  (func $check (param i32 i64 f32 f64 v128 externref exnref anyref i31ref) (result i32)
+    (i32.and
+      (i32.and
+        (i32.and (i32.eq (local.get 0) (i32.const 0x80000001)) (i64.eq (local.get 1) (i64.const -2)))
+        (i32.and
+          (i32.eq (i32.reinterpret_f32 (local.get 2)) (i32.const 0x7fa00001))
+          (i64.eq (i64.reinterpret_f64 (local.get 3)) (i64.const 0xfff4000000000003))))
+      (i32.and
+        (i32.and
+          (i64.eq (i64x2.extract_lane 0 (local.get 4)) (i64.const 0x0102030405060708))
+          (i64.eq (i64x2.extract_lane 1 (local.get 4)) (i64.const 0x1112131415161718)))
+        (i32.and
+          (i32.eq (call $inner (local.get 6)) (i32.const 9))
+          (i32.eq
+            (i32.add (struct.get $st 0 (ref.cast (ref $st) (local.get 7))) (i31.get_u (local.get 8)))
+            (i32.const 4321))))))
+  (func $throw (param $x externref) (param $k (ref $k)) (result i64 f64 v128 externref contref)
+    (resume_throw_ref $k
+      (call $ex-e
+        (i32.const 0x80000001)
+        (i64.const -2)
+        (f32.const nan:0x200001)
+        (f64.const -nan:0x4000000000003)
+        (v128.const i64x2 0x0102030405060708 0x1112131415161718)
+        (local.get $x)
+        (call $nine)
+        (struct.new $st (i32.const 4000))
+        (ref.i31 (i32.const 321)))
+      (local.get $k)))
+
+  ;; Exceptions as references, thrown and caught here.
+  (func $ex-e (param i32 i64 f32 f64 v128 externref exnref anyref i31ref) (result exnref)
+    (block $h (result exnref) (try_table (catch_all_ref $h) (throw $e (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5) (local.get 6) (local.get 7) (local.get 8))) (unreachable)))
+  ;; Caught inside, checked, and handed back as results.
+  (func $catches (type $f)
+    (local $x externref) (local $g exnref) (local $a anyref) (local $i i31ref) (local $v v128)
+    (local $d f64) (local $s f32) (local $l i64) (local $n i32)
+    (block $caught (result i32 i64 f32 f64 v128 externref exnref anyref i31ref)
+      (try_table (catch $e $caught) (drop (suspend $t)))
+      (unreachable))
+    (local.set $i) (local.set $a) (local.set $g) (local.set $x) (local.set $v)
+    (local.set $d) (local.set $s) (local.set $l) (local.set $n)
+    (i64.extend_i32_u (call $check (local.get $n) (local.get $l) (local.get $s) (local.get $d) (local.get $v)
+      (local.get $x) (local.get $g) (local.get $a) (local.get $i)))
+    (local.get $d) (local.get $v) (local.get $x) (cont.new $c (ref.func $lets)))
+  (func $lets (type $f)
+    (drop (suspend $t))
+    (unreachable))
+  (func $park (param (ref $f)) (result (ref $k))
+    (block $on (result (ref $k))
+      (resume $c (on $t $on) (cont.new $c (local.get 0)))
+      (unreachable)))
+  (func (export "inside") (param $x externref) (result i64 i64 i64 i64 externref i32)
+    (local $d f64) (local $v v128) (local $y externref) (local $c contref) (local $ok i64)
+    (call $throw (local.get $x) (call $park (ref.func $catches)))
+    (local.set $c) (local.set $y) (local.set $v) (local.set $d)
+    (i64.reinterpret_f64 (local.get $d))
+    (i64x2.extract_lane 0 (local.get $v)) (i64x2.extract_lane 1 (local.get $v))
+    (local.get $y) (ref.is_null (local.get $c)))
+  (func $outside (param $x externref) (param $k (ref $k)) (result i32 externref)
+    (local $g exnref) (local $a anyref) (local $i i31ref)
+    (block $caught (result i32 i64 f32 f64 v128 externref exnref anyref i31ref)
+      (try_table (catch $e $caught) (call $throw (local.get $x) (local.get $k)) (unreachable))
+      (unreachable))
+    (local.set $i) (local.set $a) (local.set $g) (local.set $x)
+    (call $check (ref.null extern) (local.get $g) (local.get $a) (local.get $i))
+    (local.get $x))
+  (func (export "outside") (param $x externref) (result i32 externref)
+    (call $outside (local.get $x) (call $park (ref.func $lets))))
+  (func $fresh (type $kf) (unreachable))
+  (elem declare func $fresh)
+  (func (export "fresh") (param $x externref) (result i32 externref)
+    (call $outside (local.get $x) (cont.new $k (ref.func $fresh)))))
+
+(assert_return (invoke "inside" (ref.extern 5))
+  (i64.const 1) (i64.const 0xfff4000000000003) (i64.const 0x0102030405060708)
+  (i64.const 0x1112131415161718) (ref.extern 5) (i32.const 0))
+(assert_return (invoke "outside" (ref.extern 6)) (i32.const 1) (ref.extern 6))
+(assert_return (invoke "outside" (ref.null extern)) (i32.const 1) (ref.null extern))
+(assert_return (invoke "fresh" (ref.extern 7)) (i32.const 1) (ref.extern 7))

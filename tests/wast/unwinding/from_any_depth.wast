@@ -1,0 +1,56 @@
+;; Semantics, rule 11: a trap on any stack unwinds all of them, and the store stays usable.
+
+(module
+  (type $ft (func (param i32) (result i32)))
+  (type $ct (cont $ft))
+  (type $vf (func (result i32)))
+  (type $vc (cont $vf))
+  (tag $t)
+  (memory 1)
+  (table $funcs 1 funcref)
+
+  ;; n stacks, then the trap that the kind asks for.
+  (global $kind (mut i32) (i32.const 0))
+  (func $nest (type $ft)
+    (if (local.get 0) (then (return
+      (resume $ct (i32.sub (local.get 0) (i32.const 1)) (cont.new $ct (ref.func $nest))))))
+    (block $5 (block $4 (block $3 (block $2 (block $1 (block $0
+      (br_table $0 $1 $2 $3 $4 $5 (global.get $kind)))
+      (unreachable))
+      (return (i32.div_u (i32.const 1) (i32.const 0))))
+      (return (i32.load (i32.const -1))))
+      (return (call_indirect (result i32) (i32.const 0))))
+      (return (call $overflow (i32.const 1))))
+    (i32.const 77))
+  (func $overflow (param i32) (result i32)
+    (i32.add (local.get 0) (call $overflow (i32.add (local.get 0) (i32.const 1)))))
+  (func $parked (type $vf) (suspend $t) (i32.const 5))
+  (elem declare func $nest $parked)
+  (global $c (mut (ref null $vc)) (ref.null $vc))
+
+  (func (export "run") (param $depth i32) (param $kind i32) (result i32)
+    (global.set $kind (local.get $kind))
+    (resume $ct (local.get $depth) (cont.new $ct (ref.func $nest))))
+  ;; A continuation that is suspended when others trap is not touched by that.
+  (func (export "park")
+    (block $on_t (result (ref $vc))
+      (drop (resume $vc (on $t $on_t) (cont.new $vc (ref.func $parked))))
+      (unreachable))
+    (global.set $c))
+  (func (export "unpark") (result i32) (resume $vc (global.get $c))))
+
+(assert_return (invoke "park"))
+(assert_trap (invoke "run" (i32.const 0) (i32.const 0)) "unreachable")
+(assert_trap (invoke "run" (i32.const 3) (i32.const 0)) "unreachable")
+(assert_trap (invoke "run" (i32.const 0) (i32.const 1)) "integer divide by zero")
+(assert_trap (invoke "run" (i32.const 3) (i32.const 1)) "integer divide by zero")
+(assert_trap (invoke "run" (i32.const 0) (i32.const 2)) "out of bounds memory access")
+(assert_trap (invoke "run" (i32.const 3) (i32.const 2)) "out of bounds memory access")
+(assert_trap (invoke "run" (i32.const 0) (i32.const 3)) "uninitialized element")
+(assert_trap (invoke "run" (i32.const 3) (i32.const 3)) "uninitialized element")
+(assert_exhaustion (invoke "run" (i32.const 0) (i32.const 4)) "call stack exhausted")
+(assert_exhaustion (invoke "run" (i32.const 3) (i32.const 4)) "call stack exhausted")
+(assert_return (invoke "run" (i32.const 100) (i32.const 5)) (i32.const 77))
+(assert_trap (invoke "run" (i32.const 1000) (i32.const 0)) "unreachable")
+(assert_return (invoke "run" (i32.const 1000) (i32.const 5)) (i32.const 77))
+(assert_return (invoke "unpark") (i32.const 5))

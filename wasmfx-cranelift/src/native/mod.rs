@@ -1,0 +1,87 @@
+//! The backend that switches stacks in compiled code, with Cranelift's `stack_switch`.
+//!
+//! `wasmfx_runtime::native` has the layout of stacks and the invariants N1 to N4. A `stack_switch` exchanges
+//! the registers of this stack with a control context, and hands over a number, of which
+//! `wasmfx_runtime::layout` has the meaning.
+//!
+//! The runtime is called to make a continuation, to give it a stack before its first switch, to end it, and
+//! where there is an exception.
+
+mod create;
+mod entry;
+mod resume;
+mod search;
+mod suspend;
+mod switch;
+
+use crate::backend::Translate;
+use crate::env::{FuncEnv, NativeBuiltin, NativeEnv};
+use crate::view::ContRef;
+use cranelift_codegen::ir::{InstBuilder, TrapCode, Value, condcodes::IntCC};
+use cranelift_frontend::FunctionBuilder;
+use wasmfx_runtime::layout::{RAISE, RETURNED, VMContState};
+use wasmtime_environ::WasmResult;
+
+pub use self::entry::{Entry, EntryEnv, native_entry};
+
+pub(crate) static TRANSLATE: Translate = Translate {
+    cont_new: create::cont_new,
+    resume: resume::resume,
+    suspend: suspend::suspend,
+    switch: switch::switch,
+};
+
+// What is tested for by `brif` and by a table's first entry.
+const _: () = assert!(RAISE == 0 && RETURNED == 0);
+
+/// Comes after a call that does not return: Wasmtime's code for a broken assertion of its own.
+const NO_RETURN: TrapCode = TrapCode::unwrap_user(1);
+
+/// What the engine provides for this backend.
+fn native(env: &mut dyn FuncEnv) -> &mut dyn NativeEnv {
+    env.native().expect("an engine that is configured for this backend has what it needs")
+}
+
+/// Gives `cont` a stack if it is fresh.
+fn ensure_started(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont: ContRef) -> WasmResult<()> {
+    native(env).settle(builder);
+    let state = cont.state(env, builder);
+    let fresh = builder.ins().icmp_imm_u(IntCC::Equal, state, VMContState::Fresh as i64);
+    let start = builder.create_block();
+    let started = builder.create_block();
+    builder.ins().brif(fresh, start, &[], started, &[]);
+    builder.seal_block(start);
+    builder.switch_to_block(start);
+    let vmctx = env.vmctx(builder);
+    native(env).call_native(builder, NativeBuiltin::Start, &[vmctx, cont.0])?;
+    builder.ins().jump(started, &[]);
+    builder.seal_block(started);
+    builder.switch_to_block(started);
+    Ok(())
+}
+
+/// Makes `cont`, a started or suspended one, what runs, and returns the outermost stack captured with it. Its
+/// parent and the frame that runs it are for the caller to set.
+fn make_current(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont: ContRef) -> ContRef {
+    cont.set_state(env, builder, VMContState::Running);
+    native(env).set_current(builder, cont.0);
+    let limit = cont.stack_limit(env, builder);
+    native(env).set_stack_limit(builder, limit);
+    cont.last_ancestor(env, builder)
+}
+
+/// Raises the pending exception if that is what this stack was resumed for.
+fn raise_if_thrown(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, code: Value) -> WasmResult<()> {
+    let raise = builder.create_block();
+    let resumed = builder.create_block();
+    builder.set_cold_block(raise);
+    builder.ins().brif(code, resumed, &[], raise, &[]);
+    builder.seal_block(raise);
+    builder.seal_block(resumed);
+    builder.switch_to_block(raise);
+    let vmctx = env.vmctx(builder);
+    native(env).call_native(builder, NativeBuiltin::Raise, &[vmctx])?;
+    builder.ins().trap(NO_RETURN);
+    builder.switch_to_block(resumed);
+    Ok(())
+}

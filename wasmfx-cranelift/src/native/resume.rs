@@ -1,0 +1,88 @@
+//! `resume`, `resume_throw` and `resume_throw_ref`.
+
+use super::{NO_RETURN, ensure_started, make_current, native};
+use crate::checks::Checked;
+use crate::env::{FuncEnv, NativeBuiltin};
+use crate::handlers::{self, Clause, Input};
+use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_frontend::FunctionBuilder;
+use wasmfx_runtime::layout::RAISE;
+use wasmtime_environ::{TypeIndex, WasmResult};
+
+/// ```text
+///   check the reference, store the arguments or ready it for the exception
+///   call start if it is fresh
+///   fill the frame
+///   consume the reference, link its chain to this stack, make it current
+///   code = stack_switch(outermost.control, outermost.control, contref or 0)
+///   make this stack current
+///   br_table code, unwound, [returned, clause 0, clause 1, ...]
+/// clause i:
+///   load the payload and the captured continuation
+///   jump label i
+/// unwound:
+///   call unwind(vmctx, frame.contref)
+/// returned:
+///   call finish(vmctx, frame.contref)
+///   load the results
+/// ```
+pub(super) fn resume(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    ty: TypeIndex,
+    cont: Value,
+    input: Input<'_>,
+    clauses: &[Clause],
+) -> WasmResult<Vec<Value>> {
+    let results = env.cont_results(ty);
+    let cont = Checked::new(env, builder, cont);
+    input.hand_over(env, builder, cont)?;
+    let payload = match input {
+        Input::Values(_) => {
+            ensure_started(env, builder, cont.contref)?;
+            cont.contref.0
+        }
+        // A fresh one has raised it already.
+        Input::Exception(_) => builder.ins().iconst(env.pointer_type(), RAISE.cast_signed()),
+    };
+    let (frame, values) = handlers::resume_frame(env, builder, clauses, results.len());
+
+    let parent = native(env).current(builder);
+    let parent_limit = native(env).stack_limit(builder);
+    cont.consume(env, builder);
+    let last = make_current(env, builder, cont.contref);
+    last.set_parent(env, builder, parent, frame);
+    let control = last.control(builder);
+    let code = native(env).stack_switch(builder, control.0, control.0, payload);
+    native(env).set_current(builder, parent);
+    native(env).set_stack_limit(builder, parent_limit);
+
+    let labels: Vec<_> = handlers::labels(clauses).collect();
+    let returned = builder.create_block();
+    let unwound = builder.create_block();
+    builder.set_cold_block(unwound);
+    if labels.is_empty() {
+        builder.ins().brif(code, unwound, &[], returned, &[]);
+        builder.switch_to_block(returned);
+        builder.seal_block(returned);
+    } else {
+        handlers::dispatch(env, builder, code, frame, &labels, returned, unwound);
+    }
+    let ended = frame.ended(env, builder);
+    let vmctx = env.vmctx(builder);
+    native(env).call_native(builder, NativeBuiltin::Finish, &[vmctx, ended.0])?;
+    let finished = values.load(env, builder, &results);
+    let done = builder.create_block();
+    builder.ins().jump(done, &[]);
+
+    builder.switch_to_block(unwound);
+    builder.seal_block(unwound);
+    let ended = frame.ended(env, builder);
+    let vmctx = env.vmctx(builder);
+    native(env).call_native(builder, NativeBuiltin::Unwind, &[vmctx, ended.0])?;
+    builder.ins().trap(NO_RETURN);
+
+    builder.switch_to_block(done);
+    builder.seal_block(done);
+    Ok(finished)
+}

@@ -1,0 +1,66 @@
+//! `switch`.
+
+use super::search::{Found, search};
+use super::suspend::capture;
+use super::{ensure_started, make_current, native, raise_if_thrown};
+use crate::checks::Checked;
+use crate::env::FuncEnv;
+use crate::handlers;
+use crate::view::{ClauseKind, ContObj, Control, WaitsFor};
+use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_frontend::FunctionBuilder;
+use wasmtime_environ::{TagIndex, TypeIndex, WasmResult};
+
+/// ```text
+///   check the reference, store the arguments but the last
+///   find the prompt, or trap
+///   call start if the target is fresh
+///   make what runs a suspended continuation: the target's last argument
+///   consume the reference, link the target's chain to the prompt, make it current
+///   slot = target's outermost.control, which becomes what outermost.control is: the prompt's
+///   code = stack_switch(outermost.control, slot, target)
+///   raise if code is 0
+///   load the values received
+/// ```
+pub(super) fn switch(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    ty: TypeIndex,
+    tag: TagIndex,
+    cont: Value,
+    args: &[Value],
+) -> WasmResult<Vec<Value>> {
+    let params = env.cont_params(ty);
+    let captured = *params.last().expect("validation: a switch target's last parameter is a continuation");
+    let (captured_type, received) = env.cont_ref_params(captured);
+
+    let target = Checked::new(env, builder, cont);
+    target.store_args(env, builder, args);
+    let address = env.tag_address(builder, tag);
+    let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, address);
+    ensure_started(env, builder, target.contref)?;
+
+    let payload = handlers::payload(env, builder, received.len());
+    let ty = env.type_id(builder, captured_type);
+    let prompt = last.parent(env, builder);
+    let waits_for = WaitsFor { payload, capacity: received.len(), ty, results: false };
+    let captured = capture(env, builder, last, waits_for);
+    let revision = captured.revision(env, builder);
+    let obj = ContObj::new(&mut builder.cursor(), captured, revision);
+    let place = target.contref.next_value(env, builder).skip(builder, args.len());
+    place.store(env, builder, &[obj.0]);
+
+    target.consume(env, builder);
+    let target_last = make_current(env, builder, target.contref);
+    target_last.set_parent(env, builder, prompt.0, frame);
+    let own = last.control(builder);
+    let theirs = target_last.control(builder);
+    let slot = handlers::grow(builder, env.slots().control, Control::SIZE as usize);
+    env.slots().control = Some(slot);
+    let slot = Control(builder.ins().stack_addr(env.pointer_type(), slot, 0));
+    theirs.copy(env, builder, slot);
+    own.copy(env, builder, theirs);
+    let code = native(env).stack_switch(builder, own.0, slot.0, target.contref.0);
+    raise_if_thrown(env, builder, code)?;
+    Ok(payload.load(env, builder, &received))
+}

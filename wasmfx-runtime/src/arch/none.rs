@@ -1,0 +1,11 @@
+//! Targets without a native backend: no code that was compiled for one runs here.
+
+use crate::layout::VMControlContext;
+
+pub(crate) fn bottom() -> usize {
+    unreachable!("this target has no native backend")
+}
+
+pub(crate) unsafe fn jump(_control: *const VMControlContext, _code: u64) -> ! {
+    unreachable!("this target has no native backend")
+}

@@ -1,0 +1,97 @@
+//! What the backend in compiled code leaves to the runtime: to start and to end a continuation, and to
+//! unwind one.
+//!
+//! ```text
+//!   stack of f           VMContRef of g       stack of g
+//!   | Wasm: f      |     +-------------+     | return address: bottom        |  highest address
+//!   | resume g     |<----| control: sp |     | frame pointer: &g.control.fp  |  <- g.entry.entry_fp
+//!   +--------------+     |   fp, pc    |<----| entry code                    |
+//!                        +-------------+     | Wasm: g                       |
+//! ```
+//!
+//! `wasmfx-cranelift` makes one function of entry code for each type of function, which takes the
+//! arguments from `values`, calls the function and switches to the parent with its results. There is no
+//! frame of Rust on the stack but those of host calls.
+//!
+//! # Invariants
+//!
+//! * **N1, control.** While a continuation runs, its `control` is where its parent goes on; that of the
+//!   outermost stack of a suspended continuation is where the innermost goes on; that of a fresh one with
+//!   a stack is its entry. To suspend and to resume is to exchange the registers with a `control`, so that this holds
+//!   by itself; `switch` moves the prompt's registers from the captured stack's `control` to the target's.
+//! * **N2, frames.** The frame record of a stack's entry code, at `entry.entry_fp`, leads to the record that
+//!   `fp` and `pc` of its `control` are: active stacks form one chain of frame pointers (with N1, C2).
+//! * **N3, limit.** While a continuation runs on top, the store's stack limit is its `stack_limit`. It is
+//!   all that a switch changes of the store but which continuation is current: entry and trap
+//!   handler are those of the host's entry.
+//! * **N4, unwinding.** A trap goes from any stack to the host's entry at once, and the host then ends
+//!   what ran ([`Continuations::abandon`](crate::Continuations::abandon)). An exception ends one stack at a time: what
+//!   is not caught on it is raised again where its parent resumed it.
+
+use crate::arch;
+use crate::check;
+use crate::cont::Continuation;
+use crate::host::Host;
+use crate::layout::{UNWOUND, VMContRef, VMContState};
+use crate::{Error, StackConfig};
+use std::ptr::NonNull;
+
+/// Gives a fresh continuation a stack on which its entry code can be switched to. It stays fresh.
+///
+/// # Safety
+///
+/// `cont` is of the host's store, and fresh. Compiled code has stored its entry in `control.pc`.
+pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(), Error> {
+    // SAFETY: the caller vouches for `cont`; it does not run, so that nothing else borrows it.
+    let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
+    assert_eq!(this.vm.state, VMContState::Fresh, "C1: only these have usable references and no stack");
+    assert!(this.vm.is_native(), "cont.new stores an entry");
+    // SAFETY: the current continuation, if any, runs.
+    unsafe { check::active_chain(host.current()) };
+    assert!(this.stack.is_none(), "what starts is resumed at once");
+    let config = host.stack_config();
+    let StackConfig { max_wasm_stack, .. } = config;
+    let stack = this.stack.insert(host.continuations().take_stack(&config)?);
+    let top = stack.top();
+    let record = top.cast::<usize>().wrapping_sub(2);
+    // SAFETY: the word lies on the stack, on which nothing runs.
+    unsafe { record.add(1).write(arch::bottom()) };
+    // The entry code pushes the frame pointer below the return address.
+    this.vm.control.sp = record.wrapping_add(1).expose_provenance();
+    this.vm.control.fp = (&raw mut this.vm.control.fp).expose_provenance();
+    this.vm.entry.entry_fp = record.addr();
+    this.vm.stack_limit = top.addr().saturating_sub(max_wasm_stack);
+    this.stack_range = top.addr().saturating_sub(config.size())..top.addr();
+    this.stack_config = config;
+    Ok(())
+}
+
+/// Ends a continuation that switched to its parent for the last time.
+///
+/// # Safety
+///
+/// Called from Wasm of the host's store, on the parent's stack. `cont` ran just before.
+pub unsafe fn finish<H: Host>(host: &mut H, cont: NonNull<VMContRef>) {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        check::active_chain(host.current());
+        host.continuations().release(cont.cast());
+    }
+}
+
+/// Leaves the stack of `current` for its parent's, where `resume` will end `current` and raise again.
+///
+/// # Safety
+///
+/// `current` is a running continuation of the native backend, and the one that runs. Nothing on its stack
+/// needs to be dropped. The reason of the unwinding has been noted.
+pub unsafe fn leave(current: NonNull<VMContRef>) -> ! {
+    // SAFETY: the caller vouches for it; N1 says where the parent goes on, and a running continuation has
+    // the frame of the resume that runs it.
+    unsafe {
+        let this = current.as_ptr();
+        debug_assert!((*this).is_native());
+        (*(*this).resume).contref = this;
+        arch::jump(&raw const (*this).control, UNWOUND)
+    }
+}
