@@ -50,6 +50,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
+    /// Run random programs against the model of the semantics, until one does not do what it must
+    ///
+    /// Such a program is shrunk and kept in `tests/random/regressions/`, where the tests find it.
+    Fuzz(run::FuzzArgs),
     /// Run the benchmarks
     #[command(disable_help_flag = true)]
     Bench {
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
         Command::Setup { force } => setup::setup(force),
         Command::Wasmtime { args } => run::wasmtime(&args),
         Command::Test { args } => run::test(&args),
+        Command::Fuzz(args) => run::fuzz(&args),
         Command::Bench { args } => run::bench(&args),
         Command::Patches(PatchesCommand::Export) => patches::export(),
         Command::Patches(PatchesCommand::Check) => patches::check(),

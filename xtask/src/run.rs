@@ -58,6 +58,32 @@ pub fn test(args: &[OsString]) -> Result<ExitCode> {
     tools::status(own)
 }
 
+#[derive(clap::Args)]
+pub struct FuzzArgs {
+    /// How many programs
+    #[arg(long, default_value_t = 10_000)]
+    iterations: u64,
+    /// The first program's seed, in place of one from the clock; each further program has the next one
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Only say how often what happens in these programs
+    #[arg(long)]
+    stats: bool,
+}
+
+/// Runs random programs against the model.
+pub fn fuzz(args: &FuzzArgs) -> Result<ExitCode> {
+    setup::ensure()?;
+    let mut command = tools::cargo();
+    command.args(["test", "--locked", "--package", "wasmfx", "--test", "random", "--"]);
+    command.args([if args.stats { "--stats" } else { "--fuzz" }, "--iterations"]);
+    command.arg(args.iterations.to_string());
+    if let Some(seed) = args.seed {
+        command.args(["--seed", &seed.to_string()]);
+    }
+    tools::status(command)
+}
+
 /// Runs the benchmarks.
 pub fn bench(args: &[OsString]) -> Result<ExitCode> {
     setup::ensure()?;
