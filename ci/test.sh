@@ -13,7 +13,7 @@ step() {
 # Lays out and patches Wasmtime first: the root workspace cannot load without it.
 step cargo xtask patches check
 step cargo fmt --check --package wasmfx --package wasmfx-runtime --package wasmfx-cranelift
-for own in xtask examples/embedder; do
+for own in xtask benches/unpatched examples/embedder; do
     step cargo fmt --check --manifest-path $own/Cargo.toml
 done
 # The README's test command.

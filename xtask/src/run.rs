@@ -13,15 +13,20 @@ pub fn wasmtime(args: &[OsString]) -> Result<ExitCode> {
     tools::status(command)
 }
 
-/// Where cargo puts the patched CLI.
-fn binary() -> Result<PathBuf> {
+/// Where cargo puts what it builds for the root workspace.
+fn target_directory() -> Result<PathBuf> {
     let metadata = cargo_metadata::MetadataCommand::new()
         .current_dir(tools::root())
         .no_deps()
         .exec()
         .context("cannot read the root workspace")?;
+    Ok(metadata.target_directory.into_std_path_buf())
+}
+
+/// Where cargo puts the patched CLI.
+fn binary() -> Result<PathBuf> {
     let name = format!("wasmtime{}", std::env::consts::EXE_SUFFIX);
-    Ok(metadata.target_directory.as_std_path().join("release").join(name))
+    Ok(target_directory()?.join("release").join(name))
 }
 
 /// Builds the patched CLI in release mode if needed, and says where it is.
@@ -84,10 +89,22 @@ pub fn fuzz(args: &FuzzArgs) -> Result<ExitCode> {
     tools::status(command)
 }
 
-/// Runs the benchmarks.
+/// Runs the benchmarks, beside Wasmtime as published.
 pub fn bench(args: &[OsString]) -> Result<ExitCode> {
     setup::ensure()?;
+    let target = target_directory()?.join("unpatched");
+    if !target.exists() {
+        eprintln!("Building Wasmtime as published, for comparison, which takes a few minutes");
+    }
+    let mut unpatched = tools::cargo();
+    unpatched.args(["build", "--locked", "--release", "--manifest-path", "benches/unpatched/Cargo.toml"]);
+    unpatched.arg("--target-dir").arg(&target).env_remove("CARGO_BUILD_TARGET");
+    if !unpatched.status()?.success() {
+        bail!("Wasmtime as published does not build; see above");
+    }
+    let program = format!("unpatched{}", std::env::consts::EXE_SUFFIX);
     let mut command = tools::cargo();
     command.args(["bench", "--locked", "--package", "wasmfx"]).args(args);
+    command.env("WASMFX_UNPATCHED", target.join("release").join(program));
     tools::status(command)
 }
