@@ -68,6 +68,7 @@ pub(super) fn resume(
     } else {
         handlers::dispatch(env, builder, code, frame, &labels, returned, unwound);
     }
+    // Nothing is collected here: what the continuation left at `values` is as good after the call.
     let ended = frame.ended(env, builder);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Finish, &[vmctx, ended.0])?;
