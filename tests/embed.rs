@@ -219,6 +219,51 @@ fn a_host_body_after_a_wasm_body() {
     });
 }
 
+/// A host function that the host calls, with no Wasm in between, sees the frames that its caller sees, once each; and
+/// what those hold survives a collection.
+#[test]
+fn a_host_function_called_by_the_host() {
+    each_backend(|config| {
+        let engine = engine(config);
+        let mut store = Store::new(&engine, Vec::new());
+        let inner = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>| -> Result<()> {
+            let trace = WasmBacktrace::capture(&caller);
+            let names = trace.frames().iter().map(|f| f.func_name().unwrap_or("?").to_string());
+            *caller.data_mut() = names.collect();
+            caller.gc(None)
+        });
+        let outer = Func::wrap(&mut store, move |mut caller: Caller<'_, Vec<String>>| {
+            inner.call(&mut caller, &[], &mut [])
+        });
+        let module = r#"(module
+            (import "" "host" (func $host (type $ft)))
+            (type $ft (func)) (type $ct (cont $ft))
+            (type $s (struct (field i32)))
+            (func $leaf (type $ft) (local $x (ref $s))
+              (local.set $x (struct.new $s (i32.const 42)))
+              (call $host)
+              (if (i32.ne (struct.get $s 0 (local.get $x)) (i32.const 42)) (then (unreachable))))
+            (elem declare func $leaf $host)
+            (func $run (param $body (ref $ft)) (result i32) (local $x (ref $s))
+              (local.set $x (struct.new $s (i32.const 7)))
+              (resume $ct (cont.new $ct (local.get $body)))
+              (struct.get $s 0 (local.get $x)))
+            (func $wasm (export "wasm") (result i32) (call $run (ref.func $leaf)))
+            (func $body (export "host") (result i32) (call $run (ref.func $host)))
+            (func $direct (export "direct") (result i32) (call $leaf) (i32.const 7)))"#;
+        let instance = instantiate(&mut store, module, &[outer.into()]).unwrap();
+        for (name, expected) in [
+            ("direct", ["leaf", "direct"].as_slice()),
+            ("wasm", &["leaf", "run", "wasm"]),
+            ("host", &["run", "body"]),
+        ] {
+            let run = instance.get_typed_func::<(), i32>(&mut store, name).unwrap();
+            assert_eq!(run.call(&mut store, ()).unwrap(), 7, "{name}");
+            assert_eq!(*store.data(), expected, "{name}");
+        }
+    });
+}
+
 #[test]
 fn a_host_function_can_be_the_body() {
     each_backend(|config| {

@@ -37,8 +37,8 @@
 //! | | other | the values that it waits for are there |
 //! | entry code | a `*mut VMContRef` | its function is to be called |
 //!
-//! All that code of different modules and the runtime must agree on stands in this file, whose text is
-//! the [`FINGERPRINT`] by which old code is told from new.
+//! All that code of different modules and the runtime must agree on stands in this file, in `native.rs` and in
+//! `arch/`, whose text is the [`FINGERPRINT`] by which old code is told from new.
 //!
 //! # Invariants
 //!
@@ -60,8 +60,28 @@ pub const UNWOUND: u64 = u64::MAX;
 /// To `suspend` and `switch`: the store's pending exception is to be raised.
 pub const RAISE: u64 = 0;
 
-/// Changes with this file. Code that was compiled by a build with another fingerprint must not run.
-pub const FINGERPRINT: u64 = fingerprint(0, include_bytes!("layout.rs"));
+/// Changes with what compiled code and this crate share. Code that was compiled by a build with another
+/// fingerprint must not run.
+pub const FINGERPRINT: u64 = fingerprints(
+    0,
+    &[
+        include_bytes!("layout.rs"),
+        include_bytes!("native.rs"),
+        include_bytes!("arch/x86_64.rs"),
+        env!("CARGO_PKG_VERSION").as_bytes(),
+    ],
+);
+
+/// [`fingerprint`] of each text, seeded with that of the one before.
+pub const fn fingerprints(seed: u64, texts: &[&[u8]]) -> u64 {
+    let mut hash = seed;
+    let mut i = 0;
+    while i < texts.len() {
+        hash = fingerprint(hash, texts[i]);
+        i += 1;
+    }
+    hash
+}
 
 /// A hash of `text`, seeded with another (64-bit FNV-1a): against mix-ups, not against malice.
 pub const fn fingerprint(seed: u64, text: &[u8]) -> u64 {
