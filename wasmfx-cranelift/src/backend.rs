@@ -1,13 +1,15 @@
 //! What a backend is, and the one place that picks one.
 
+use crate::checks::Checked;
 use crate::env::{Backend, FuncEnv};
-use crate::handlers::{Clause, Input};
+use crate::handlers::{Clause, Input, Target};
 use crate::libcall;
+use crate::view::Payload;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 #[cfg(not(feature = "native"))]
 use wasmtime_environ::wasm_unsupported;
-use wasmtime_environ::{TagIndex, TypeIndex, WasmResult};
+use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, WasmValType};
 
 type Env<'a> = &'a mut dyn FuncEnv;
 type Builder<'a, 'b> = &'a mut FunctionBuilder<'b>;
@@ -18,11 +20,13 @@ type Builder<'a, 'b> = &'a mut FunctionBuilder<'b>;
 pub(crate) struct Translate {
     /// The function, and how many parameters and results it has.
     pub(crate) cont_new: fn(Env<'_>, Builder<'_, '_>, TypeIndex, Value, usize, usize) -> WasmResult<Value>,
+    /// The continuation, to which its input was handed over, what that is, and the types of its results.
     pub(crate) resume:
-        fn(Env<'_>, Builder<'_, '_>, TypeIndex, Value, Input<'_>, &[Clause]) -> WasmResult<Vec<Value>>,
-    pub(crate) suspend: fn(Env<'_>, Builder<'_, '_>, TagIndex, &[Value]) -> WasmResult<Vec<Value>>,
-    pub(crate) switch:
-        fn(Env<'_>, Builder<'_, '_>, TypeIndex, TagIndex, Value, &[Value]) -> WasmResult<Vec<Value>>,
+        fn(Env<'_>, Builder<'_, '_>, Checked, Input<'_>, &[WasmValType], &[Clause]) -> WasmResult<Vec<Value>>,
+    /// The tag's payload, stored where its results go, and their types.
+    pub(crate) suspend:
+        fn(Env<'_>, Builder<'_, '_>, TagIndex, Payload, &[WasmValType]) -> WasmResult<Vec<Value>>,
+    pub(crate) switch: fn(Env<'_>, Builder<'_, '_>, TagIndex, Target) -> WasmResult<Vec<Value>>,
 }
 
 /// The backend of the engine that `env` compiles for.

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::SLOT_SIZE;
-use wasmtime_environ::{TagIndex, WasmResult};
+use wasmtime_environ::{ModuleInternedTypeIndex, TagIndex, WasmResult, WasmValType};
 
 /// The stack slots hold 128-bit values.
 const SLOT_ALIGN_SHIFT: u8 = SLOT_SIZE.trailing_zeros() as u8;
@@ -49,6 +49,18 @@ impl Input<'_> {
         }
         Ok(())
     }
+}
+
+/// What a `switch` goes to.
+pub(crate) struct Target {
+    /// The continuation, with its arguments stored but the last: the one that is captured.
+    pub(crate) cont: Checked,
+    /// How many arguments those are.
+    pub(crate) args: usize,
+    /// The function type of the captured continuation.
+    pub(crate) captured: ModuleInternedTypeIndex,
+    /// The types of what that waits for.
+    pub(crate) received: Vec<WasmValType>,
 }
 
 /// The clauses with labels, in order: their numbers are what the runtime reports.

@@ -34,7 +34,7 @@ pub use self::handlers::Clause;
 pub use self::native::{Entry, EntryEnv, native_entry};
 
 use self::checks::Checked;
-use self::handlers::Input;
+use self::handlers::{Input, Target};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
@@ -81,7 +81,10 @@ pub fn suspend(
     args: &[Value],
 ) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
-    (backend::of(env)?.suspend)(env, builder, tag, args)
+    let results = env.tag_results(tag);
+    let payload = handlers::payload(env, builder, args.len().max(results.len()));
+    payload.store(env, builder, args);
+    (backend::of(env)?.suspend)(env, builder, tag, payload, &results)
 }
 
 /// `resume $ty clause*`: the results of the continuation `cont`. When control goes to a clause's label
@@ -94,8 +97,7 @@ pub fn resume(
     args: &[Value],
     clauses: &[Clause],
 ) -> WasmResult<Vec<Value>> {
-    ensure_target(env)?;
-    (backend::of(env)?.resume)(env, builder, ty, cont, Input::Values(args), clauses)
+    resume_with(env, builder, ty, cont, Input::Values(args), clauses)
 }
 
 /// `resume_throw` and `resume_throw_ref`: as [`resume`], but that the instruction which suspended `cont` raises
@@ -110,8 +112,22 @@ pub fn resume_throw(
     exnref: Value,
     clauses: &[Clause],
 ) -> WasmResult<Vec<Value>> {
+    resume_with(env, builder, ty, cont, Input::Exception(exnref), clauses)
+}
+
+fn resume_with(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    ty: TypeIndex,
+    cont: Value,
+    input: Input<'_>,
+    clauses: &[Clause],
+) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
-    (backend::of(env)?.resume)(env, builder, ty, cont, Input::Exception(exnref), clauses)
+    let results = env.cont_results(ty);
+    let cont = Checked::new(env, builder, cont);
+    input.hand_over(env, builder, cont)?;
+    (backend::of(env)?.resume)(env, builder, cont, input, &results, clauses)
 }
 
 /// `switch $ty $tag`: what the continuation captured here is later resumed or switched to with.
@@ -127,7 +143,13 @@ pub fn switch(
     args: &[Value],
 ) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
-    (backend::of(env)?.switch)(env, builder, ty, tag, cont, args)
+    let params = env.cont_params(ty);
+    let captured = *params.last().expect("validation: a switch target's last parameter is a continuation");
+    let (captured, received) = env.cont_ref_params(captured);
+    let cont = Checked::new(env, builder, cont);
+    cont.store_args(env, builder, args);
+    let target = Target { cont, args: args.len(), captured, received };
+    (backend::of(env)?.switch)(env, builder, tag, target)
 }
 
 /// A null continuation reference.

@@ -40,7 +40,7 @@ pub(crate) struct Continuation {
     pub(crate) fiber: Option<Fiber>,
     /// How the fiber suspends itself. Running and suspended, once it has started.
     pub(crate) switch: *mut Switch,
-    /// How large its stack is. Running and suspended.
+    /// How large its stack is. Running and suspended, libcall backend.
     pub(crate) stack_config: StackConfig,
     /// The addresses of the stack, from where its fiber starts down. Running and suspended, once it has
     /// started.

@@ -62,7 +62,6 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     this.vm.entry.entry_fp = record.addr();
     this.vm.stack_limit = top.addr().saturating_sub(max_wasm_stack);
     this.stack_range = top.addr().saturating_sub(config.size())..top.addr();
-    this.stack_config = config;
     Ok(())
 }
 

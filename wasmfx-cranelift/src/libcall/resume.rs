@@ -5,10 +5,9 @@ use crate::env::{Builtin, FuncEnv};
 use crate::handlers::{self, Clause, Input};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{TypeIndex, WasmResult};
+use wasmtime_environ::{WasmResult, WasmValType};
 
 /// ```text
-///   check the reference, store the arguments or ready it for the exception
 ///   fill the frame
 ///   code = call resume(vmctx, contref, frame)
 ///   br_table code, returned, [returned, clause 0, clause 1, ...]
@@ -21,14 +20,11 @@ use wasmtime_environ::{TypeIndex, WasmResult};
 pub(super) fn resume(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    ty: TypeIndex,
-    cont: Value,
-    input: Input<'_>,
+    cont: Checked,
+    _input: Input<'_>,
+    results: &[WasmValType],
     clauses: &[Clause],
 ) -> WasmResult<Vec<Value>> {
-    let results = env.cont_results(ty);
-    let cont = Checked::new(env, builder, cont);
-    input.hand_over(env, builder, cont)?;
     let (frame, payload) = handlers::resume_frame(env, builder, clauses, results.len());
     let vmctx = env.vmctx(builder);
     let code = env.call(builder, Builtin::Resume, &[vmctx, cont.contref.0, frame.0])?;
@@ -37,5 +33,5 @@ pub(super) fn resume(
         let returned = builder.create_block();
         handlers::dispatch(env, builder, code, frame, &labels, returned, returned);
     }
-    Ok(payload.load(env, builder, &results))
+    Ok(payload.load(env, builder, results))
 }

@@ -1,13 +1,12 @@
 //! `suspend`.
 
 use crate::env::{Builtin, FuncEnv};
-use crate::handlers;
+use crate::view::Payload;
 use cranelift_codegen::ir::{InstBuilder, Value, types::I32};
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{TagIndex, WasmResult};
+use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
 
 /// ```text
-///   store the payload
 ///   call suspend(vmctx, tag, payload, count of results)   returns once resumed
 ///   load the results
 /// ```
@@ -15,14 +14,12 @@ pub(super) fn suspend(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
     tag: TagIndex,
-    args: &[Value],
+    payload: Payload,
+    results: &[WasmValType],
 ) -> WasmResult<Vec<Value>> {
-    let results = env.tag_results(tag);
-    let payload = handlers::payload(env, builder, args.len().max(results.len()));
-    payload.store(env, builder, args);
     let vmctx = env.vmctx(builder);
     let tag = env.tag_address(builder, tag);
     let count = builder.ins().iconst(I32, results.len() as i64);
     env.call(builder, Builtin::Suspend, &[vmctx, tag, payload.0, count])?;
-    Ok(payload.load(env, builder, &results))
+    Ok(payload.load(env, builder, results))
 }

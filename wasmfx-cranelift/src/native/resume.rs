@@ -7,10 +7,9 @@ use crate::handlers::{self, Clause, Input};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::RAISE;
-use wasmtime_environ::{TypeIndex, WasmResult};
+use wasmtime_environ::{WasmResult, WasmValType};
 
 /// ```text
-///   check the reference, store the arguments or ready it for the exception
 ///   call start if it is fresh
 ///   fill the frame
 ///   consume the reference, link its chain to this stack, make it current
@@ -29,14 +28,11 @@ use wasmtime_environ::{TypeIndex, WasmResult};
 pub(super) fn resume(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    ty: TypeIndex,
-    cont: Value,
+    cont: Checked,
     input: Input<'_>,
+    results: &[WasmValType],
     clauses: &[Clause],
 ) -> WasmResult<Vec<Value>> {
-    let results = env.cont_results(ty);
-    let cont = Checked::new(env, builder, cont);
-    input.hand_over(env, builder, cont)?;
     let payload = match input {
         Input::Values(_) => {
             ensure_started(env, builder, cont.contref)?;
@@ -72,7 +68,7 @@ pub(super) fn resume(
     let ended = frame.ended(env, builder);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Finish, &[vmctx, ended.0])?;
-    let finished = values.load(env, builder, &results);
+    let finished = values.load(env, builder, results);
     let done = builder.create_block();
     builder.ins().jump(done, &[]);
 

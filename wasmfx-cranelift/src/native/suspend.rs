@@ -3,14 +3,12 @@
 use super::search::{Found, search};
 use super::{native, raise_if_thrown};
 use crate::env::FuncEnv;
-use crate::handlers;
-use crate::view::{ClauseKind, ContRef, ResumeFrame, WaitsFor};
+use crate::view::{ClauseKind, ContRef, Payload, ResumeFrame, WaitsFor};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{TagIndex, WasmResult};
+use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
 
 /// ```text
-///   store the payload
 ///   find the clause, or trap
 ///   make what runs a suspended continuation, hand it to the clause
 ///   code = stack_switch(outermost.control, outermost.control, 1 + clause)
@@ -21,11 +19,9 @@ pub(super) fn suspend(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
     tag: TagIndex,
-    args: &[Value],
+    payload: Payload,
+    results: &[WasmValType],
 ) -> WasmResult<Vec<Value>> {
-    let results = env.tag_results(tag);
-    let payload = handlers::payload(env, builder, args.len().max(results.len()));
-    payload.store(env, builder, args);
     let address = env.tag_address(builder, tag);
     let Found { last, frame, clause } = search(env, builder, ClauseKind::Suspend, address);
 
@@ -39,7 +35,7 @@ pub(super) fn suspend(
     let code = builder.ins().iadd_imm_s(clause, 1);
     let code = native(env).stack_switch(builder, control.0, control.0, code);
     raise_if_thrown(env, builder, code)?;
-    Ok(payload.load(env, builder, &results))
+    Ok(payload.load(env, builder, results))
 }
 
 /// Makes the stacks from the one that runs to `last` a suspended continuation, and returns the innermost.

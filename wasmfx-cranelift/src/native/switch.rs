@@ -3,16 +3,14 @@
 use super::search::{Found, search};
 use super::suspend::capture;
 use super::{ensure_started, make_current, native, raise_if_thrown};
-use crate::checks::Checked;
 use crate::env::FuncEnv;
-use crate::handlers;
+use crate::handlers::{self, Target};
 use crate::view::{ClauseKind, ContObj, Control, WaitsFor};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{TagIndex, TypeIndex, WasmResult};
+use wasmtime_environ::{TagIndex, WasmResult};
 
 /// ```text
-///   check the reference, store the arguments but the last
 ///   find the prompt, or trap
 ///   call start if the target is fresh
 ///   make what runs a suspended continuation: the target's last argument
@@ -25,29 +23,22 @@ use wasmtime_environ::{TagIndex, TypeIndex, WasmResult};
 pub(super) fn switch(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    ty: TypeIndex,
     tag: TagIndex,
-    cont: Value,
-    args: &[Value],
+    target: Target,
 ) -> WasmResult<Vec<Value>> {
-    let params = env.cont_params(ty);
-    let captured = *params.last().expect("validation: a switch target's last parameter is a continuation");
-    let (captured_type, received) = env.cont_ref_params(captured);
-
-    let target = Checked::new(env, builder, cont);
-    target.store_args(env, builder, args);
+    let Target { cont: target, args, captured, received } = target;
     let address = env.tag_address(builder, tag);
     let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, address);
     ensure_started(env, builder, target.contref)?;
 
     let payload = handlers::payload(env, builder, received.len());
-    let ty = env.type_id(builder, captured_type);
+    let ty = env.type_id(builder, captured);
     let prompt = last.parent(env, builder);
     let waits_for = WaitsFor { payload, capacity: received.len(), ty, results: false };
     let captured = capture(env, builder, last, waits_for);
     let revision = captured.revision(env, builder);
     let obj = ContObj::new(&mut builder.cursor(), captured, revision);
-    let place = target.contref.next_value(env, builder).skip(builder, args.len());
+    let place = target.contref.next_value(env, builder).skip(builder, args);
     place.store(env, builder, &[obj.0]);
 
     target.consume(env, builder);
