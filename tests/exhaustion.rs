@@ -5,9 +5,9 @@
 mod support;
 
 use support::each_backend;
-use wasmfx::wasmtime::{Engine, Instance, Module, Store, Val};
+use wasmfx::wasmtime::{Engine, Instance, Module, Store, Trap, Val};
 
-/// The machine's limit on mappings ends in an error that names it, and the store goes on.
+/// Where guards take mappings, the machine's limit on them ends in a trap that names it, and the store goes on.
 #[test]
 fn running_out_of_stacks_is_an_error() {
     each_backend(|config| {
@@ -16,7 +16,7 @@ fn running_out_of_stacks_is_an_error() {
             eprintln!("skipped: vm.max_map_count is {}, which would take all memory", limit.trim());
             return;
         }
-        let engine = Engine::new(&config()).unwrap();
+        let engine = Engine::new(config().continuation_guards_by_mprotect()).unwrap();
         let mut store = Store::new(&engine, ());
         let module = r#"(module
         (type $ft (func (result i32))) (type $ct (cont $ft)) (tag $t)
@@ -36,6 +36,7 @@ fn running_out_of_stacks_is_an_error() {
                 Err(error) => break error,
             }
         };
+        assert_eq!(error.downcast_ref(), Some(&Trap::ContinuationLimit));
         let text = error.root_cause().to_string();
         assert!(text.contains("vm.max_map_count"), "{text}");
         // Those that there are still run, and make room.

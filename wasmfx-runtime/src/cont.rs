@@ -11,7 +11,7 @@
 //! # Invariants
 //!
 //! * **L1.** The `VMContRef` of a [`Continuation`] is its first field, so that a pointer to one is a
-//!   pointer to the other. Each is allocated alone and freed only with its [`Continuations`] (C2).
+//!   pointer to the other. They are allocated in chunks and freed only with their [`Continuations`] (C2).
 //! * **L2.** A continuation has a stack exactly while it is running or suspended, and with the libcall backend
 //!   a fiber too. Native backend: a stack from just before, when [`native::start`](crate::native::start) readies it.
 //! * **L3.** In state `Free` no reference to a continuation is usable (C1): the last one was consumed
@@ -21,16 +21,20 @@
 use crate::Error;
 use crate::layout::{VMContObj, VMContRef, VMContState, VMControlContext, VMEntryState, VMPayloads};
 use crate::libcall::{Fiber, Switch};
-use crate::limits::{MAX_CONTINUATIONS, MAX_IDLE_STACKS, MAX_KEPT_SLOTS, MAX_SLOTS};
-use crate::stack::{Stack, StackConfig};
+use crate::limits::{BATCH, MAX_IDLE_STACKS, MAX_KEPT_SLOTS, MAX_SLOTS};
+use crate::pool::{Indices, StackPool};
+use crate::stack::Stack;
+use std::fmt;
+use std::mem::{self, MaybeUninit};
 use std::ops::Range;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 /// A continuation with what only the runtime knows of it. See L1.
 #[repr(C)]
 pub(crate) struct Continuation {
     pub(crate) vm: VMContRef,
-    /// Its place in [`Continuations::all`].
+    /// Its place in its [`Continuations`].
     index: u32,
     /// The memory of `vm.values` while fresh, and of the function's results.
     pub(crate) slots: Vec<u128>,
@@ -40,27 +44,71 @@ pub(crate) struct Continuation {
     pub(crate) fiber: Option<Fiber>,
     /// How the fiber suspends itself. Running and suspended, once it has started.
     pub(crate) switch: *mut Switch,
-    /// How large its stack is. Running and suspended, libcall backend.
-    pub(crate) stack_config: StackConfig,
+    /// The most that Wasm's frames may take on its stack, in bytes. Running and suspended, libcall backend.
+    pub(crate) max_wasm_stack: usize,
     /// The addresses of the stack, from where its fiber starts down. Running and suspended, once it has
     /// started.
     pub(crate) stack_range: Range<usize>,
 }
 
+/// Continuations that are allocated at a time.
+const CHUNK: usize = 64;
+
 /// All continuations that a store has made.
 ///
-/// Dropping it frees the stacks of suspended continuations without running what is left on them: those
+/// Dropping it gives all stacks back, those of suspended continuations without running what is left on them: those
 /// frames are Wasm's and this crate's, and own nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Continuations {
-    all: Vec<NonNull<Continuation>>,
-    /// Those in state `Free`.
-    free: Vec<NonNull<Continuation>>,
+    pool: Arc<StackPool>,
+    /// Allocations of [`CHUNK`] continuations each, of which the first [`Indices::reached`] in all are
+    /// initialised (L1).
+    chunks: Vec<NonNull<MaybeUninit<Continuation>>>,
+    /// Those not in state `Free` are taken.
+    indices: Indices,
+    /// Those that the engine's embedder was asked about, or need not be.
+    permitted: usize,
+    /// Stacks that nothing runs on.
     idle_stacks: Vec<Stack>,
     /// Stacks in use or idle.
     stacks: usize,
     /// Capacity of all argument buffers, in slots.
     slots: usize,
+    /// How many were ever made.
+    created: u64,
+}
+
+/// What a store's continuations are and take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Continuations that are fresh, running or suspended.
+    pub alive: usize,
+    /// The most that were alive at a time.
+    pub peak: usize,
+    /// Continuations that were ever made.
+    pub created: u64,
+    /// Stacks in use by continuations, or idle and kept for the next.
+    pub stacks: usize,
+    /// Bytes of address space that those stacks have, with their guards.
+    pub bytes_reserved: usize,
+    /// Bytes of memory that those stacks have; `None` if the system does not tell.
+    pub bytes_resident: Option<usize>,
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Statistics { alive, peak, created, stacks, bytes_reserved, bytes_resident } = self;
+        write!(
+            f,
+            "continuations: {alive} alive, {peak} at most, {created} made; \
+             stacks: {stacks}, {bytes_reserved} bytes of addresses, "
+        )?;
+        match bytes_resident {
+            Some(bytes) => write!(f, "{bytes} bytes of memory"),
+            None => f.write_str("unknown bytes of memory"),
+        }
+    }
 }
 
 // SAFETY: the pointers are to allocations that this value owns. Fibers and stacks are bound to no thread: what
@@ -71,6 +119,37 @@ unsafe impl Send for Continuations {}
 unsafe impl Sync for Continuations {}
 
 impl Continuations {
+    /// No continuations yet, which will have stacks of `pool`.
+    pub fn new(pool: Arc<StackPool>) -> Continuations {
+        Continuations {
+            indices: Indices::new(pool.config().continuations_per_store),
+            pool,
+            chunks: Vec::new(),
+            permitted: 0,
+            idle_stacks: Vec::new(),
+            stacks: 0,
+            slots: 0,
+            created: 0,
+        }
+    }
+
+    /// The pool that its stacks are from.
+    pub(crate) fn pool(&self) -> &Arc<StackPool> {
+        &self.pool
+    }
+
+    /// How many continuations would be alive if the next [`Continuations::allocate`] succeeded, if that is more than
+    /// ever and nobody has been asked whether so many may be: ask, then [`Continuations::permit`].
+    pub fn growing(&self) -> Option<usize> {
+        let next = self.indices.taken() as usize + 1;
+        (next > self.permitted).then_some(next)
+    }
+
+    /// Notes that `count` continuations may be alive.
+    pub fn permit(&mut self, count: usize) {
+        self.permitted = self.permitted.max(count);
+    }
+
     /// Makes a fresh continuation that will call `func`, with room for its parameters and results.
     ///
     /// It has no stack yet. `func` and `caller_vmctx` are what [`crate::Host::call`] will be given;
@@ -83,10 +162,11 @@ impl Continuations {
         params: u32,
         results: u32,
     ) -> Result<NonNull<VMContRef>, Error> {
-        let cont = match self.free.pop() {
-            Some(cont) => cont,
+        let index = match self.indices.take() {
+            Some(index) => index,
             None => self.grow()?,
         };
+        let cont = self.at(index);
         let capacity = params.max(results);
         // SAFETY: the continuation is free, so that nothing but `self` refers to it usefully (L3).
         let this = unsafe { &mut *cont.as_ptr() };
@@ -99,7 +179,7 @@ impl Continuations {
                 self.slots += more;
             }
             Some(_) => {
-                self.free.push(cont);
+                self.indices.put([index]);
                 return Err(Error::TooManyArguments { limit: MAX_SLOTS });
             }
         }
@@ -110,42 +190,64 @@ impl Continuations {
         this.vm.func = func;
         this.vm.caller_vmctx = caller_vmctx;
         this.vm.last_ancestor = cont.as_ptr().cast();
+        self.created += 1;
         Ok(cont.cast())
     }
 
-    #[cold]
-    fn grow(&mut self) -> Result<NonNull<Continuation>, Error> {
-        if self.all.len() >= MAX_CONTINUATIONS {
-            return Err(Error::TooManyContinuations { limit: MAX_CONTINUATIONS });
-        }
-        let index = u32::try_from(self.all.len()).expect("the limit fits");
-        let cont = NonNull::from(Box::leak(Box::new(Continuation::new(index))));
-        self.all.push(cont);
-        Ok(cont)
+    /// The continuation at an index that [`Indices::reached`] is above.
+    #[inline]
+    fn at(&self, index: u32) -> NonNull<Continuation> {
+        let (chunk, place) = (index as usize / CHUNK, index as usize % CHUNK);
+        // SAFETY: a chunk has so many places.
+        unsafe { self.chunks[chunk].add(place).cast() }
     }
 
-    /// A stack, idle or new.
-    pub(crate) fn take_stack(&mut self, config: &StackConfig) -> Result<Stack, Error> {
-        if let Some(stack) = self.idle_stacks.pop() {
-            return Ok(stack);
+    /// Initialises one more continuation, and takes it.
+    #[cold]
+    fn grow(&mut self) -> Result<u32, Error> {
+        let Some(index) = self.indices.take_fresh(1).next() else {
+            return Err(Error::TooManyContinuations { limit: self.indices.limit() });
+        };
+        if index as usize == self.chunks.len() * CHUNK {
+            let chunk = Box::<[Continuation]>::new_uninit_slice(CHUNK);
+            self.chunks.push(NonNull::from(Box::leak(chunk)).cast());
         }
-        let size = config.size();
-        let stack = Stack::new(size).map_err(|cause| Error::NoStack {
-            size,
-            held: self.stacks,
-            cause: Box::new(cause),
-        })?;
-        self.stacks += 1;
-        Ok(stack)
+        // SAFETY: nothing refers to this place of the chunk yet.
+        unsafe { self.at(index).write(Continuation::new(index)) };
+        Ok(index)
+    }
+
+    /// A stack, idle or the pool's.
+    #[inline]
+    pub(crate) fn take_stack(&mut self) -> Result<Stack, Error> {
+        match self.idle_stacks.pop() {
+            Some(stack) => Ok(stack),
+            None => self.take_stacks(),
+        }
+    }
+
+    #[cold]
+    fn take_stacks(&mut self) -> Result<Stack, Error> {
+        // As many as there are: a store with one continuation has no use for a batch.
+        self.pool.take(self.stacks, &mut self.idle_stacks)?;
+        self.stacks += self.idle_stacks.len();
+        Ok(self.idle_stacks.pop().expect("the pool adds one at least"))
     }
 
     /// Takes back a stack that nothing runs on.
+    #[inline]
     pub(crate) fn put_stack(&mut self, stack: Stack) {
-        if self.idle_stacks.len() < MAX_IDLE_STACKS {
-            self.idle_stacks.push(stack);
-        } else {
-            self.stacks -= 1;
+        if self.idle_stacks.len() >= MAX_IDLE_STACKS {
+            self.give_stacks_back();
         }
+        self.idle_stacks.push(stack);
+    }
+
+    #[cold]
+    fn give_stacks_back(&mut self) {
+        let stacks: Vec<_> = self.idle_stacks.drain(..BATCH).collect();
+        self.stacks -= stacks.len();
+        self.pool.give_back(stacks);
     }
 
     /// Ends a continuation of which nothing runs any more: its stack and its `VMContRef` are for others now.
@@ -208,12 +310,28 @@ impl Continuations {
             this.slots = Vec::new();
         }
         this.forget();
-        self.free.push(cont);
+        self.indices.put([this.index]);
     }
 
     /// How many continuations are not free.
     pub fn alive(&self) -> usize {
-        self.all.len() - self.free.len()
+        self.indices.taken() as usize
+    }
+
+    /// What there is, counted. To find the resident memory takes a system call for each stack.
+    pub fn statistics(&self) -> Statistics {
+        let in_use = (0..self.indices.reached()).filter_map(|index| {
+            // SAFETY: it is initialised, and nothing runs while `self` is borrowed from its store.
+            unsafe { (*self.at(index).as_ptr()).stack.as_ref() }
+        });
+        Statistics {
+            alive: self.alive(),
+            peak: self.indices.reached() as usize,
+            created: self.created,
+            stacks: self.stacks,
+            bytes_reserved: self.stacks * self.pool.slot_size(),
+            bytes_resident: self.pool.resident(in_use.chain(&self.idle_stacks)),
+        }
     }
 
     /// The place of a continuation in this store, from which [`Continuations::get`] finds it again.
@@ -224,30 +342,40 @@ impl Continuations {
     pub unsafe fn index(&self, obj: VMContObj) -> u32 {
         // SAFETY: every reference that a store made points to one of its continuations (C2, L1).
         let index = unsafe { (*obj.contref.as_ptr().cast::<Continuation>()).index };
-        debug_assert_eq!(self.all[index as usize].cast(), obj.contref);
+        debug_assert_eq!(self.at(index).cast(), obj.contref);
         index
     }
 
     /// The reference with this revision to the continuation at `index`, whether usable or not.
     pub fn get(&self, index: u32, revision: usize) -> Option<VMContObj> {
-        let contref = self.all.get(index as usize)?.cast();
-        Some(VMContObj { contref, revision })
+        let known = index < self.indices.reached();
+        known.then(|| VMContObj { contref: self.at(index).cast(), revision })
     }
 
     /// Every continuation, in any state.
     pub fn iter(&self) -> impl Iterator<Item = NonNull<VMContRef>> + '_ {
-        self.all.iter().map(|cont| cont.cast())
+        (0..self.indices.reached()).map(|index| self.at(index).cast())
     }
 }
 
 impl Drop for Continuations {
     fn drop(&mut self) {
-        for cont in self.all.drain(..) {
-            // SAFETY: L1; the allocation came from a box, and with the store gone nothing refers to it.
-            let mut cont = unsafe { Box::from_raw(cont.as_ptr()) };
+        let mut stacks = mem::take(&mut self.idle_stacks);
+        stacks.reserve_exact(self.stacks - stacks.len());
+        for index in 0..self.indices.reached() {
+            // SAFETY: it is initialised, and with the store gone nothing refers to it any more.
+            let mut cont = unsafe { self.at(index).read() };
             if let Some(fiber) = cont.fiber.take() {
                 Stack::abandon(fiber);
             }
+            stacks.extend(cont.stack.take());
+        }
+        debug_assert_eq!(stacks.len(), self.stacks);
+        self.pool.give_back(stacks);
+        for chunk in self.chunks.drain(..) {
+            let chunk = NonNull::slice_from_raw_parts(chunk, CHUNK);
+            // SAFETY: `grow` leaked it; what was initialised in it has been read out.
+            drop(unsafe { Box::from_raw(chunk.as_ptr()) });
         }
     }
 }
@@ -277,7 +405,7 @@ impl Continuation {
             stack: None,
             fiber: None,
             switch: ptr::null_mut(),
-            stack_config: StackConfig { max_wasm_stack: 0, stack_size: 0 },
+            max_wasm_stack: 0,
             stack_range: 0..0,
         }
     }

@@ -1,8 +1,12 @@
 //! What can go wrong that is the program's or the machine's doing. Anything else is a bug, and asserts.
 
+use crate::limits::MIN_HOST_STACK;
 use core::fmt;
 
-/// An error that unwinds Wasm.
+/// What a library or the system said.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error that unwinds Wasm, or that [`StackPool::new`](crate::StackPool::new) returns.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -12,24 +16,67 @@ pub enum Error {
     /// The store holds as many live continuations as it may: the program's doing.
     TooManyContinuations {
         /// The limit.
-        limit: usize,
+        limit: u32,
+    },
+    /// The embedder does not let the store have another continuation.
+    Refused {
+        /// How many are alive.
+        alive: usize,
     },
     /// The store's fresh continuations hold as many arguments as they may: the program's doing.
     TooManyArguments {
         /// The limit, in values.
         limit: usize,
     },
+    /// All stacks of the engine are in use: the doing of all its programs.
+    TooManyStacks {
+        /// The limit.
+        limit: u32,
+    },
     /// The system gives no memory for another stack: the machine's limit, or the program's greed.
     NoStack {
         /// Bytes asked for.
         size: usize,
-        /// Stacks that the store holds already.
-        held: usize,
+        /// Stacks that the engine has given out.
+        held: u32,
         /// What the system said.
-        cause: Box<dyn std::error::Error + Send + Sync>,
+        cause: Cause,
+    },
+    /// The system has no address space for the engine's stacks: its configuration asks for too much.
+    NoRegion {
+        /// Bytes of a stack.
+        size: usize,
+        /// How many stacks.
+        count: u32,
+        /// What the system said.
+        cause: Cause,
+    },
+    /// The engine's configuration leaves host calls too little of a stack, or asks for one that cannot be.
+    StackSize {
+        /// Bytes of a stack, if configured.
+        size: Option<usize>,
+        /// Bytes of it for Wasm.
+        max_wasm_stack: usize,
     },
     /// The libcall backend has no stacks on this machine: wasmtime-fiber does not know it.
-    Unsupported(Box<dyn std::error::Error + Send + Sync>),
+    Unsupported(Cause),
+}
+
+impl Error {
+    /// Whether a limit ended the program, one of those that an embedder can set or the machine's.
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Error::TooManyContinuations { .. }
+            | Error::Refused { .. }
+            | Error::TooManyArguments { .. }
+            | Error::TooManyStacks { .. }
+            | Error::NoStack { .. } => true,
+            Error::UnhandledTag
+            | Error::NoRegion { .. }
+            | Error::StackSize { .. }
+            | Error::Unsupported(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -37,7 +84,16 @@ impl fmt::Display for Error {
         match self {
             Error::UnhandledTag => f.write_str("unhandled tag"),
             Error::TooManyContinuations { limit } => {
-                write!(f, "the store holds {limit} continuations already, and may hold no more")
+                write!(
+                    f,
+                    "the store holds {limit} continuations, the most that a store may (continuations-per-store)"
+                )
+            }
+            Error::Refused { alive } => {
+                write!(f, "the store's limiter refused another continuation; {alive} are alive")
+            }
+            Error::TooManyStacks { limit } => {
+                write!(f, "all {limit} continuation stacks of the engine are in use (continuation-stacks)")
             }
             Error::TooManyArguments { limit } => {
                 write!(
@@ -48,12 +104,33 @@ impl fmt::Display for Error {
             Error::NoStack { size, held, cause } => {
                 write!(
                     f,
-                    "no memory for another continuation's stack ({size} bytes; the store holds {held}): {cause}"
+                    "no memory for another continuation's stack ({size} bytes; the engine has given out {held}): \
+                     {cause}"
                 )?;
                 if cfg!(target_os = "linux") {
-                    f.write_str("; each stack takes two mappings, see sysctl vm.max_map_count")?;
+                    f.write_str("; before Linux 6.13 each takes two mappings, see sysctl vm.max_map_count")?;
                 }
                 Ok(())
+            }
+            Error::NoRegion { size, count, cause } => {
+                write!(
+                    f,
+                    "no address space for {count} continuation stacks of {size} bytes: {cause}; configure fewer \
+                     (continuation-stacks) or smaller ones (continuation-stack-size)"
+                )
+            }
+            Error::StackSize { size: Some(size), max_wasm_stack } => {
+                write!(
+                    f,
+                    "a continuation stack of {size} bytes (continuation-stack-size) must hold {max_wasm_stack} bytes \
+                     of Wasm's frames (max-wasm-stack) and {MIN_HOST_STACK} for host calls, and fit the address space"
+                )
+            }
+            Error::StackSize { size: None, max_wasm_stack } => {
+                write!(
+                    f,
+                    "no continuation stack holds {max_wasm_stack} bytes of Wasm's frames (max-wasm-stack)"
+                )
             }
             Error::Unsupported(cause) => {
                 write!(f, "stack switching has no backend for this machine: {cause}")

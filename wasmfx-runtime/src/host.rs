@@ -1,7 +1,7 @@
 //! What this crate needs of the engine that it is part of.
 
 use crate::layout::{VMContRef, VMEntryState};
-use crate::{Continuations, Error, StackConfig};
+use crate::{Continuations, Error};
 
 /// A store of the engine, seen from a libcall that one of its Wasm functions made.
 ///
@@ -21,9 +21,6 @@ use crate::{Continuations, Error, StackConfig};
 pub unsafe trait Host: 'static {
     /// The continuations of this store.
     fn continuations(&mut self) -> &mut Continuations;
-
-    /// How large the stacks of this store are.
-    fn stack_config(&self) -> StackConfig;
 
     /// The continuation that runs, or null on the stack that the host entered Wasm on.
     fn current(&self) -> *mut VMContRef;

@@ -8,7 +8,8 @@
 //! | `layout.rs` | the types that compiled code shares, their offsets, and invariants C1 to C3 |
 //! | `host.rs` | what the engine must provide, H1 to H5 |
 //! | `cont.rs` | the continuations of a store and their life, invariants L1 to L4 |
-//! | `stack/` | the memory of one stack |
+//! | `pool/` | the stacks of an engine: which are free, and what memory idle ones keep |
+//! | `stack/` | the memory of stacks, invariants M1 and M2 |
 //! | `libcall.rs` | the portable backend: each switch a call into this crate, on wasmtime-fiber |
 //! | `native.rs` | what the backend in compiled code leaves to this crate, invariants N1 to N4 |
 //! | `arch/` | the few instructions per architecture that the native backend needs of this crate |
@@ -39,9 +40,17 @@ pub mod limits;
 #[cfg(feature = "runtime")]
 pub mod native;
 #[cfg(feature = "runtime")]
+mod pool;
+#[cfg(feature = "runtime")]
 mod stack;
 #[cfg(feature = "runtime")]
 pub mod walk;
 
 #[cfg(feature = "runtime")]
-pub use self::{cont::Continuations, error::Error, host::Host, stack::StackConfig};
+pub use self::{
+    cont::{Continuations, Statistics},
+    error::Error,
+    host::Host,
+    pool::{PoolConfig, StackPool},
+    stack::Guards,
+};

@@ -26,6 +26,7 @@
 //! Entry state and stack limit belong to a stack here and are swapped at each switch, because each stack
 //! is entered by a trampoline of its own.
 
+use crate::Error;
 use crate::check;
 use crate::cont::Continuation;
 use crate::host::Host;
@@ -33,7 +34,6 @@ use crate::layout::{
     RETURNED, SLOT_SIZE, UNWOUND, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame,
     VMTag,
 };
-use crate::{Error, StackConfig};
 use std::ptr::{self, NonNull};
 
 /// What a fiber tells the `resume` below it.
@@ -142,8 +142,7 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
         return Ok(());
     }
     assert_eq!(this.vm.state, VMContState::Fresh, "C1: only these have usable references");
-    let config = host.stack_config();
-    let mut stack = host.continuations().take_stack(&config)?;
+    let mut stack = host.continuations().take_stack()?;
     let fiber = stack.fiber_stack().and_then(|fiber_stack| {
         Fiber::new(fiber_stack, body::<H>).map_err(|(error, fiber_stack)| {
             stack.restore(fiber_stack);
@@ -158,7 +157,7 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
         }
     }
     this.stack = Some(stack);
-    this.stack_config = config;
+    this.max_wasm_stack = host.continuations().pool().config().max_wasm_stack;
     Ok(())
 }
 
@@ -170,10 +169,10 @@ fn body<H: Host>(cont: NonNull<Continuation>, switch: &mut Switch) -> bool {
     // function, context and arguments (H4). `make_ready` set it up. Fields are reached one by one, since
     // the `resume` below borrows the fiber.
     unsafe {
-        let StackConfig { max_wasm_stack, .. } = (*this).stack_config;
         (*this).switch = switch;
-        (*this).stack_range = here.saturating_sub((*this).stack_config.size())..here;
-        (*this).vm.stack_limit = here.saturating_sub(max_wasm_stack);
+        let size = (*this).stack.as_ref().expect("L2").size();
+        (*this).stack_range = here.saturating_sub(size)..here;
+        (*this).vm.stack_limit = here.saturating_sub((*this).max_wasm_stack);
         let slots = &mut (*this).slots;
         let (args, len) = (slots.as_mut_ptr(), slots.len());
         H::call((*this).vm.func, (*this).vm.caller_vmctx, args, len, (*this).vm.stack_limit)

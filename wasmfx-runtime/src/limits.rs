@@ -1,24 +1,54 @@
 //! Every limit, with its reason.
 
-/// Live continuations a store may hold.
+/// Continuations a store may hold, unless the engine's configuration says otherwise.
 ///
-/// A fresh continuation costs its `VMContRef` and its arguments, 300 bytes or so, and lives until its
+/// A fresh continuation costs its `VMContRef` and its arguments, 400 bytes or so, and lives until its
 /// store does unless it is run: without a limit, a loop over `cont.new` takes the host's memory.
-pub const MAX_CONTINUATIONS: usize = 1 << 21;
+pub const MAX_CONTINUATIONS: u32 = 1 << 21;
 
 /// Slots of 16 bytes that a store's fresh continuations may hold between them for arguments: 1 GiB.
 ///
 /// For the same reason: a function may have a thousand parameters.
 pub const MAX_SLOTS: usize = 1 << 26;
 
+/// Slots of an argument buffer that stay with a `VMContRef` for its next continuation.
+pub const MAX_KEPT_SLOTS: usize = 64;
+
+/// Stacks of an engine, unless its configuration says otherwise.
+pub const DEFAULT_STACKS: u32 = 1 << 20;
+
+/// Bytes of address space that stacks take by default at most, of the 128 TiB that x86-64 has: 1 TiB.
+pub const ADDRESS_SPACE: usize = 1 << 40;
+
+/// Bytes of a stack for Wasm, as Wasmtime's default has it.
+pub const DEFAULT_WASM_STACK: usize = 512 << 10;
+
+/// Bytes of a stack for host calls, unless the engine's configuration says otherwise.
+///
+/// Half would do for the host functions that we know. With this the page tables of a stack stay below
+/// 1.6 KiB, so that one that touched one page costs 6 KiB in all.
+pub const HOST_STACK: usize = 256 << 10;
+
 /// Bytes of a continuation's stack that Wasm may not use, so that a host call made with little stack
 /// left, and the trampoline to it, have room. Host code does not check the stack limit.
 ///
 /// A trampoline stores each argument in a slot: a thousand take 16 KiB.
-pub const MIN_HOST_STACK: usize = 256 << 10;
+pub const MIN_HOST_STACK: usize = 128 << 10;
 
-/// Slots of an argument buffer that stay with a `VMContRef` for its next continuation.
-pub const MAX_KEPT_SLOTS: usize = 64;
-
-/// Idle stacks that a store keeps for its next continuations.
+/// Idle stacks that a store keeps for its next continuations. They keep the memory that they touched: to find out
+/// how much that is takes a system call, which this number spreads.
 pub const MAX_IDLE_STACKS: usize = 64;
+
+/// Stacks that a store takes from the engine at a time, once it has as many: half of what it keeps, so that going up
+/// and down by one does not come back to the pool each time.
+pub const BATCH: usize = MAX_IDLE_STACKS / 2;
+
+/// Bytes that an idle stack of the engine's keeps, unless the engine's configuration says otherwise.
+pub const DEFAULT_KEEP_RESIDENT: usize = 16 << 10;
+
+/// Idle stacks of an engine that keep memory: with the default above they keep 64 MiB.
+pub const MAX_WARM_STACKS: usize = 4096;
+
+/// Once no stack of an engine is in use, and so many have been, their page tables go back to the system as well:
+/// 6 MiB, and page tables for warm stacks are worth keeping.
+pub const RESET_STACKS: u32 = 4096;

@@ -28,12 +28,12 @@
 //!   what ran ([`Continuations::abandon`](crate::Continuations::abandon)). An exception ends one stack at a time: what
 //!   is not caught on it is raised again where its parent resumed it.
 
+use crate::Error;
 use crate::arch;
 use crate::check;
 use crate::cont::Continuation;
 use crate::host::Host;
 use crate::layout::{UNWOUND, VMContRef, VMContState};
-use crate::{Error, StackConfig};
 use std::ptr::NonNull;
 
 /// Gives a fresh continuation a stack on which its entry code can be switched to. It stays fresh.
@@ -49,10 +49,9 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     // SAFETY: the current continuation, if any, runs.
     unsafe { check::active_chain(host.current()) };
     assert!(this.stack.is_none(), "what starts is resumed at once");
-    let config = host.stack_config();
-    let StackConfig { max_wasm_stack, .. } = config;
-    let stack = this.stack.insert(host.continuations().take_stack(&config)?);
-    let top = stack.top();
+    let stack = this.stack.insert(host.continuations().take_stack()?);
+    let (top, size) = (stack.top(), stack.size());
+    let max_wasm_stack = host.continuations().pool().config().max_wasm_stack;
     let record = top.cast::<usize>().wrapping_sub(2);
     // SAFETY: the word lies on the stack, on which nothing runs.
     unsafe { record.add(1).write(arch::bottom()) };
@@ -60,8 +59,8 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     this.vm.control.sp = record.wrapping_add(1).expose_provenance();
     this.vm.control.fp = (&raw mut this.vm.control.fp).expose_provenance();
     this.vm.entry.entry_fp = record.addr();
-    this.vm.stack_limit = top.addr().saturating_sub(max_wasm_stack);
-    this.stack_range = top.addr().saturating_sub(config.size())..top.addr();
+    this.vm.stack_limit = top.addr() - max_wasm_stack;
+    this.stack_range = top.addr() - size..top.addr();
     Ok(())
 }
 

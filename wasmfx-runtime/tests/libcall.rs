@@ -1,10 +1,10 @@
 //! The libcall backend without an engine: continuations run Rust functions, on a host of plain fields.
 
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use wasmfx_runtime::layout::{VMContObj, VMContRef, VMContState, VMEntryState, VMResumeFrame, VMTag};
-use wasmfx_runtime::{Continuations, Error, Host, StackConfig, libcall, walk};
+use wasmfx_runtime::{Continuations, Error, Host, PoolConfig, StackPool, libcall, walk};
 
-#[derive(Default)]
 struct Engine {
     continuations: Continuations,
     current: usize,
@@ -39,9 +39,6 @@ impl Engines {
 unsafe impl Host for Engines {
     fn continuations(&mut self) -> &mut Continuations {
         &mut self.get().continuations
-    }
-    fn stack_config(&self) -> StackConfig {
-        StackConfig { max_wasm_stack: 64 << 10, stack_size: 512 << 10 }
     }
     fn current(&self) -> *mut VMContRef {
         ptr::with_exposed_provenance_mut(self.get().current)
@@ -78,7 +75,21 @@ unsafe impl Host for Engines {
 }
 
 fn with_engine(test: impl FnOnce(Engines)) {
-    let mut engine = Engine { stack_limit: 1, ..Engine::default() };
+    let config = {
+        let mut config = PoolConfig::default();
+        config.max_wasm_stack = 64 << 10;
+        config.stack_size = Some(512 << 10);
+        config
+    };
+    let pool = StackPool::new(config).expect("the sizes fit");
+    let mut engine = Engine {
+        continuations: Continuations::new(Arc::new(pool)),
+        current: 0,
+        entry: VMEntryState::default(),
+        stack_limit: 1,
+        raised: None,
+        log: Vec::new(),
+    };
     test(Engines(NonNull::from(&mut engine)));
     assert_eq!(engine.current, 0, "control is back on the first stack");
     assert_eq!(engine.stack_limit, 1, "and so is its limit");

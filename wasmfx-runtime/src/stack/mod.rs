@@ -1,31 +1,31 @@
-//! One continuation stack.
+//! The memory of stacks: a region of equal slots, a stack in each.
 //!
-//! On Unix the stack is ours (`unix.rs`), elsewhere wasmtime-fiber's (`portable.rs`). A pool that hands
-//! out parts of one reservation can take the place of `Stack::new` later; nothing else makes stacks.
+//! On Unix the region is one reservation of address space (`unix.rs`). Elsewhere, where a fiber brings its own stack,
+//! and under Miri, each stack is wasmtime-fiber's (`portable.rs`). Which slots are taken is the
+//! [pool](crate::pool)'s to know.
+//!
+//! Each provides
+//! * `Region`: `reserve`, `slots`, `ready` (before the first use of slots), `stack` (of a slot), `trim` and `clear`
+//!   (give memory back to the system), `reset` (as if just reserved), `resident`;
+//! * `Stack`: `slot`, `top`, `range`, `fiber_stack`, `restore`, `abandon`.
 
-#[cfg(unix)]
+#[cfg(all(unix, not(any(miri, wasmfx_portable))))]
 mod unix;
-#[cfg(unix)]
-pub(crate) use unix::Stack;
+#[cfg(all(unix, not(any(miri, wasmfx_portable))))]
+pub(crate) use unix::{Region, Stack};
 
-#[cfg(not(unix))]
+#[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
 mod portable;
-#[cfg(not(unix))]
-pub(crate) use portable::Stack;
+#[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
+pub(crate) use portable::{Region, Stack};
 
-/// How large stacks are and how much of one Wasm may use, in bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct StackConfig {
-    /// The most that Wasm frames may take.
-    pub max_wasm_stack: usize,
-    /// The whole stack, without its guard. Raised to leave [`MIN_HOST_STACK`](crate::limits::MIN_HOST_STACK).
-    pub stack_size: usize,
-}
-
-impl StackConfig {
-    /// The size of a stack with room for Wasm and for the host calls it makes.
-    pub(crate) fn size(&self) -> usize {
-        let least = self.max_wasm_stack.saturating_add(crate::limits::MIN_HOST_STACK);
-        self.stack_size.max(least)
-    }
+/// How stacks are kept from running into their neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Guards {
+    /// As cheaply as the system can.
+    #[default]
+    Auto,
+    /// By memory protection, which every system has.
+    Mprotect,
 }

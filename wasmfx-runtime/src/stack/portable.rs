@@ -1,32 +1,90 @@
-//! A stack that wasmtime-fiber makes, for systems where a fiber brings its own.
+//! Stacks that wasmtime-fiber makes, where a fiber brings its own.
+//!
+//! There is no region: slots are numbers, and a stack's memory comes and goes with its [`Stack`].
 
+use super::Guards;
 use std::io;
+use std::ops::Range;
+use std::ptr;
 use wasmtime_internal_fiber::{Fiber, FiberStack};
+
+/// How many stacks there may be, and of which size.
+#[derive(Debug)]
+pub(crate) struct Region {
+    slots: u32,
+    size: usize,
+}
 
 /// A stack of wasmtime-fiber's, here while no fiber has it.
 #[derive(Debug)]
-pub(crate) struct Stack(Option<FiberStack>);
+pub(crate) struct Stack {
+    slot: u32,
+    stack: Option<FiberStack>,
+    size: usize,
+}
 
-impl Stack {
-    /// Makes a stack of at least `size` bytes.
-    pub(crate) fn new(size: usize) -> io::Result<Stack> {
-        let stack = FiberStack::new(size, false).map_err(|e| io::Error::other(e.to_string()))?;
-        Ok(Stack(Some(stack)))
+impl Region {
+    pub(crate) fn reserve(slots: u32, size: usize, _guards: Guards) -> io::Result<Region> {
+        match size.checked_mul(slots as usize) {
+            Some(length) if isize::try_from(length).is_ok() => Ok(Region { slots, size }),
+            _ => Err(io::Error::new(io::ErrorKind::OutOfMemory, "the size overflows the address space")),
+        }
     }
 
-    /// The address above the stack's highest word: unknown here, where no code of the native backend runs.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Bytes per slot, as far as known.
+    pub(crate) fn slot_size(&self) -> usize {
+        self.size
+    }
+
+    pub(crate) fn ready(&self, _slots: Range<u32>) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn stack(&self, slot: u32) -> io::Result<Stack> {
+        assert!(slot < self.slots, "a slot of this region");
+        let stack = FiberStack::new(self.size, false).map_err(|e| io::Error::other(e.to_string()))?;
+        Ok(Stack { slot, stack: Some(stack), size: self.size })
+    }
+
+    pub(crate) fn trim(&self, _stack: &Stack, _keep: usize) {}
+
+    pub(crate) fn clear(&self, _slots: Range<u32>) {}
+
+    pub(crate) fn reset(&self, _slots: u32) -> bool {
+        true
+    }
+
+    pub(crate) fn resident(&self, _stack: &Stack) -> Option<usize> {
+        None
+    }
+}
+
+impl Stack {
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// Unknown here, where no code of the native backend runs.
     pub(crate) fn top(&self) -> *mut u8 {
-        unreachable!("the native backend is for Unix")
+        ptr::null_mut()
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
     /// What wasmtime-fiber runs a fiber on.
     pub(crate) fn fiber_stack(&mut self) -> Result<FiberStack, Box<dyn std::error::Error + Send + Sync>> {
-        self.0.take().ok_or_else(|| "the stack is in use".into())
+        self.stack.take().ok_or_else(|| "the stack is in use".into())
     }
 
     /// Takes back what [`Stack::fiber_stack`] gave.
     pub(crate) fn restore(&mut self, stack: FiberStack) {
-        self.0 = Some(stack);
+        self.stack = Some(stack);
     }
 
     /// Frees what a fiber that did not finish holds. wasmtime-fiber asserts in debug builds that a fiber

@@ -1,109 +1,316 @@
-//! A stack of its own mapping, with a guard page.
+//! Stacks in one reservation of address space.
 //!
 //! ```text
-//! base                                                                       top
-//! | guard, 1 page | host calls: size - max_wasm_stack | Wasm: max_wasm_stack |
-//! | PROT_NONE     | read and write, touched on demand                        |
-//!                                                     ^ stack limit       <- grows
+//! base                                                                                      base + slots * slot
+//! | slot 0         | slot 1         | ... | slot ready - 1 | never used: reserved, inaccessible |
+//!
+//! slot:
+//! | guard: 1 page | host calls: size - max_wasm_stack | Wasm: max_wasm_stack | colour |
+//! | faults        | read and write, touched on demand                                 | next slot
+//!                                                     ^ stack limit          ^ top  <- grows
 //! ```
 //!
-//! Price: two system calls to make, one to free, two mappings of the kernel's while it lives; a page of
-//! memory for each page touched.
+//! The reservation costs nothing but addresses. A slot gets its guard when it is first used:
+//!
+//! * Linux 6.13 and later: `madvise(MADV_GUARD_INSTALL)`. All slots in use are one mapping, however many.
+//!   Price: one system call per stack and lifetime of the region, and one per batch to make it accessible.
+//! * elsewhere: only the rest of the slot is made accessible. Price: two mappings per stack, of which Linux
+//!   allows `vm.max_map_count` in a process.
+//!
+//! A stack costs a page of memory for each page touched, and page tables: 8 bytes for each page of the slot, once the
+//! neighbourhood is in use.
 
+use super::Guards;
+#[cfg(target_os = "linux")]
+use rustix::mm::Advice;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use std::ffi::c_void;
 use std::io;
+use std::ops::Range;
 use std::ptr;
 use wasmtime_internal_fiber::FiberStack;
 
-/// A mapping that serves as a stack.
+/// A reservation of address space, in slots of equal size.
+///
+/// # Invariants
+///
+/// * **M1.** The reservation belongs to this value alone and lasts as long. Slots that were made [ready](Region::ready)
+///   are readable and writable above their guard; nothing else of it is.
+/// * **M2.** At most one [`Stack`] of a slot exists at a time, which has the slot's memory to itself: the
+///   pool takes a slot from its free ones before it asks for the stack, and puts it back after the stack is gone.
+#[derive(Debug)]
+pub(crate) struct Region {
+    base: *mut c_void,
+    slots: u32,
+    /// Bytes of a slot, guard included.
+    slot: usize,
+    page: usize,
+    /// Whether guards are installed by `madvise`.
+    guard_by_advice: bool,
+}
+
+// SAFETY: M1; the value gives out addresses only, and each slot's memory to one owner (M2).
+unsafe impl Send for Region {}
+// SAFETY: as above; what changes mappings works on slots that the caller has to itself.
+unsafe impl Sync for Region {}
+
+/// The stack of a slot. See M2.
 #[derive(Debug)]
 pub(crate) struct Stack {
-    base: *mut c_void,
-    guard: usize,
+    slot: u32,
+    /// Above the highest word.
+    top: *mut c_void,
+    /// Bytes from the guard to the top.
     size: usize,
 }
 
-// SAFETY: the mapping belongs to this value alone.
+// SAFETY: M2.
 unsafe impl Send for Stack {}
 // SAFETY: `&Stack` gives out addresses only.
 unsafe impl Sync for Stack {}
 
-impl Stack {
-    /// Maps a stack of at least `size` bytes.
-    pub(crate) fn new(size: usize) -> io::Result<Stack> {
+impl Region {
+    /// Reserves address space for stacks of at least `size` bytes, `slots` of them.
+    pub(crate) fn reserve(slots: u32, size: usize, guards: Guards) -> io::Result<Region> {
         let page = rustix::param::page_size();
-        let too_large = || io::Error::new(io::ErrorKind::OutOfMemory, "the stack size overflows");
-        let size = size.checked_next_multiple_of(page).ok_or_else(too_large)?;
-        let length = size.checked_add(page).ok_or_else(too_large)?;
+        let slot = slot_size(size, page).ok_or_else(too_large)?;
+        let length = slot.checked_mul(slots as usize).ok_or_else(too_large)?;
         // SAFETY: a fresh private mapping touches no memory that exists.
         let base = unsafe {
-            rustix::mm::mmap_anonymous(ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE)?
+            let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+            rustix::mm::mmap_anonymous(ptr::null_mut(), length, ProtFlags::empty(), flags)?
         };
-        let stack = Stack { base, guard: page, size };
-        // SAFETY: the range lies in the mapping just made, above its first page.
-        unsafe {
-            rustix::mm::mprotect(base.byte_add(page), size, MprotectFlags::READ | MprotectFlags::WRITE)?;
-        }
-        Ok(stack)
+        let guard_by_advice = guards == Guards::Auto && guard::installable();
+        let region = Region { base, slots, slot, page, guard_by_advice };
+        region.keep_pages_small();
+        Ok(region)
     }
 
-    /// The address above the stack's highest word. A multiple of the page size.
+    /// A huge page would make a stack that touches one page cost 2 MiB.
+    fn keep_pages_small(&self) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: M1; the advice changes no content. Kernels without huge pages refuse it, which is as good.
+        let _ = unsafe { rustix::mm::madvise(self.base, self.length(), Advice::LinuxNoHugepage) };
+    }
+
+    /// How many slots there are.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Bytes of address space per slot.
+    pub(crate) fn slot_size(&self) -> usize {
+        self.slot
+    }
+
+    fn length(&self) -> usize {
+        self.slot * self.slots as usize
+    }
+
+    fn start(&self, slot: u32) -> *mut c_void {
+        assert!(slot < self.slots, "a slot of this region");
+        self.base.wrapping_byte_add(self.slot * slot as usize)
+    }
+
+    /// Makes the memory of slots usable that were never used since [`Region::reserve`] or [`Region::reset`].
+    pub(crate) fn ready(&self, slots: Range<u32>) -> io::Result<()> {
+        let access = MprotectFlags::READ | MprotectFlags::WRITE;
+        let Some(last) = slots.clone().last() else { return Ok(()) };
+        let _ = self.start(last);
+        // SAFETY: M1; nothing refers to these slots yet.
+        unsafe {
+            if self.guard_by_advice {
+                rustix::mm::mprotect(self.start(slots.start), self.slot * slots.len(), access)?;
+                for slot in slots {
+                    guard::install(self.start(slot), self.page)?;
+                }
+            } else {
+                for slot in slots {
+                    let start = self.start(slot).wrapping_byte_add(self.page);
+                    rustix::mm::mprotect(start, self.slot - self.page, access)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The stack of a slot that is ready, and has none (M2).
+    pub(crate) fn stack(&self, slot: u32) -> io::Result<Stack> {
+        let size = self.slot - self.page;
+        Ok(Stack { slot, top: self.start(slot).wrapping_byte_add(self.slot), size })
+    }
+
+    /// Gives all pages of a stack that is not in use back to the system but the highest `keep` bytes.
+    pub(crate) fn trim(&self, stack: &Stack, keep: usize) {
+        let keep = keep.checked_next_multiple_of(self.page).unwrap_or(usize::MAX);
+        if let Some(length) = (self.slot - self.page).checked_sub(keep).filter(|&length| length > 0) {
+            self.discard(self.start(stack.slot).wrapping_byte_add(self.page), length);
+        }
+    }
+
+    /// Gives all pages of slots back to the system. They are ready, and have no stacks.
+    pub(crate) fn clear(&self, slots: Range<u32>) {
+        let Some(last) = slots.clone().last() else { return };
+        let _ = self.start(last);
+        if self.guard_by_advice {
+            // Guards stay.
+            self.discard(self.start(slots.start), self.slot * slots.len());
+        } else {
+            for slot in slots {
+                self.discard(self.start(slot).wrapping_byte_add(self.page), self.slot - self.page);
+            }
+        }
+    }
+
+    /// Forgets the content of memory in slots that are ready and not in use.
+    fn discard(&self, start: *mut c_void, length: usize) {
+        // SAFETY: M1 and M2: nothing there is in use.
+        #[cfg(target_os = "linux")]
+        let done = unsafe { rustix::mm::madvise(start, length, Advice::LinuxDontNeed) };
+        // SAFETY: as above. Elsewhere the advice need not free anything, but a new mapping does.
+        #[cfg(not(target_os = "linux"))]
+        let done = unsafe {
+            let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+            rustix::mm::mmap_anonymous(start, length, ProtFlags::READ | ProtFlags::WRITE, flags)
+        };
+        debug_assert!(done.is_ok(), "cannot give memory back: {done:?}");
+    }
+
+    /// Returns slots, none of which is in use, to the state that they had after [`Region::reserve`], page tables included.
+    /// `false` if the system refuses; then nothing has changed.
+    pub(crate) fn reset(&self, slots: u32) -> bool {
+        if slots == 0 {
+            return true;
+        }
+        let _ = self.start(slots - 1);
+        // SAFETY: M1; the new mapping takes the place of slots that nothing uses.
+        let mapped = unsafe {
+            let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+            let length = self.slot * slots as usize;
+            rustix::mm::mmap_anonymous(self.base, length, ProtFlags::empty(), flags)
+        };
+        self.keep_pages_small();
+        mapped.is_ok()
+    }
+
+    /// Bytes of memory that a stack has; `None` if the system does not tell.
+    pub(crate) fn resident(&self, stack: &Stack) -> Option<usize> {
+        let start = self.start(stack.slot).wrapping_byte_add(self.page);
+        let mut pages = vec![0; (self.slot - self.page) / self.page];
+        // SAFETY: M1: the range is mapped; the vector has a byte for each of its pages.
+        let failed = unsafe { libc::mincore(start.cast(), self.slot - self.page, pages.as_mut_ptr().cast()) };
+        (failed == 0).then(|| pages.iter().filter(|&&page: &&u8| page & 1 != 0).count() * self.page)
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: M1; stacks do not outlive the pool that they are from.
+        let unmapped = unsafe { rustix::mm::munmap(self.base, self.length()) };
+        debug_assert!(unmapped.is_ok(), "cannot unmap the stacks");
+    }
+}
+
+/// Bytes of a slot for a stack of `size` bytes.
+fn slot_size(size: usize, page: usize) -> Option<usize> {
+    size.checked_next_multiple_of(page)?.checked_add(page)
+}
+
+#[cold]
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::OutOfMemory, "the size overflows the address space")
+}
+
+/// Guards that do not split a mapping.
+#[cfg(target_os = "linux")]
+mod guard {
+    use rustix::mm::{MapFlags, ProtFlags};
+    use std::ffi::{c_int, c_void};
+    use std::io;
+    use std::ptr;
+    use std::sync::OnceLock;
+
+    /// Linux 6.13, `include/uapi/asm-generic/mman-common.h`.
+    const MADV_GUARD_INSTALL: c_int = 102;
+
+    /// Whether the kernel has them.
+    pub(super) fn installable() -> bool {
+        static PROBED: OnceLock<bool> = OnceLock::new();
+        *PROBED.get_or_init(|| {
+            let page = rustix::param::page_size();
+            // SAFETY: a fresh private mapping that nothing else knows, gone at the end.
+            unsafe {
+                let access = ProtFlags::READ | ProtFlags::WRITE;
+                let Ok(memory) = rustix::mm::mmap_anonymous(ptr::null_mut(), page, access, MapFlags::PRIVATE)
+                else {
+                    return false;
+                };
+                let installed = install(memory, page).is_ok();
+                let _ = rustix::mm::munmap(memory, page);
+                installed
+            }
+        })
+    }
+
+    /// Makes every access to the pages fault.
+    ///
+    /// # Safety
+    ///
+    /// The pages are private, anonymous and writable, and nothing uses them.
+    pub(super) unsafe fn install(start: *mut c_void, length: usize) -> io::Result<()> {
+        // SAFETY: the caller vouches for the pages. rustix has no name for the advice.
+        match unsafe { libc::madvise(start, length, MADV_GUARD_INSTALL) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// No such guards.
+#[cfg(not(target_os = "linux"))]
+mod guard {
+    use std::ffi::c_void;
+    use std::io;
+
+    pub(super) fn installable() -> bool {
+        false
+    }
+
+    pub(super) unsafe fn install(_start: *mut c_void, _length: usize) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl Stack {
+    /// Its slot.
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// The address above the stack's highest word. A multiple of 16.
     pub(crate) fn top(&self) -> *mut u8 {
-        self.base.cast::<u8>().wrapping_add(self.guard + self.size)
+        self.top.cast()
+    }
+
+    /// Bytes from the guard to the top.
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
     /// What wasmtime-fiber runs a fiber on. It must be gone before `self` is.
     pub(crate) fn fiber_stack(&mut self) -> Result<FiberStack, Box<dyn std::error::Error + Send + Sync>> {
-        // SAFETY: base, guard and size describe the mapping, page-aligned, guard unreadable.
-        let stack = unsafe { FiberStack::from_raw_parts(self.base.cast(), self.guard, self.size) };
+        let page = rustix::param::page_size();
+        let base = self.top.wrapping_byte_sub(self.size).wrapping_byte_sub(page);
+        // SAFETY: M1, M2: `size` bytes below `top` are this stack's, and the page below them is a guard.
+        let stack = unsafe { FiberStack::from_raw_parts(base.cast(), page, self.size) };
         stack.map_err(|e| e.to_string().into())
     }
 
     /// Takes back what [`Stack::fiber_stack`] gave.
     pub(crate) fn restore(&mut self, _stack: FiberStack) {}
 
-    /// Frees what a fiber that did not finish holds: nothing, its frames go with the mapping.
+    /// Frees what a fiber that did not finish holds: nothing, its frames go with the memory.
     pub(crate) fn abandon<A, B, C>(fiber: wasmtime_internal_fiber::Fiber<'_, A, B, C>) {
         std::mem::forget(fiber);
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        // SAFETY: the mapping belongs to this value, whose owner vouches that nothing runs on it.
-        let unmapped = unsafe { rustix::mm::munmap(self.base, self.guard + self.size) };
-        debug_assert!(unmapped.is_ok(), "cannot unmap a stack");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_rounded_up_to_pages() {
-        let stack = Stack::new(1).unwrap();
-        assert_eq!(stack.size, rustix::param::page_size());
-    }
-
-    #[test]
-    fn sizes_that_overflow_are_errors() {
-        for size in [usize::MAX, usize::MAX - 4096, isize::MAX as usize] {
-            assert!(Stack::new(size).is_err());
-        }
-    }
-
-    #[test]
-    fn the_whole_stack_is_writable() {
-        let stack = Stack::new(64 << 10).unwrap();
-        let bottom = stack.base.cast::<u8>().wrapping_add(stack.guard);
-        for byte in [bottom, bottom.wrapping_add(stack.size - 1)] {
-            // SAFETY: both addresses lie on the stack, which nothing else uses.
-            unsafe {
-                byte.write(42);
-                assert_eq!(byte.read(), 42);
-            }
-        }
     }
 }
