@@ -28,4 +28,7 @@ step cargo check --locked --package wasmtime-cli --no-default-features --feature
 # The layout alone is what a compiler needs: no dependencies, no standard library.
 step cargo check --locked --package wasmfx-runtime --no-default-features
 step cargo build --locked --package wasmfx-runtime
+# The stacks of systems other than Unix.
+step env RUSTFLAGS="--cfg wasmfx_portable" cargo test --locked --package wasmfx-runtime --target-dir target/portable
+step bash ci/miri.sh
 step bash ci/embedder.sh

@@ -224,6 +224,44 @@ fn wast_scripts_run() {
     printed(&["wast", "-W", "stack-switching", "tests/wast/suspend/round_trips.wast"]);
 }
 
+/// Limits end a program as a trap does, and say which they are; statistics come in any case.
+#[test]
+fn limits_and_statistics() {
+    let run = |flags: &[&str], options: &str, n: &str| {
+        let options = ["-O", options, "-D", "continuation-statistics", "--invoke", "park"];
+        let output = wasmtime(&[&["run"], flags, &options, &["benches/modules/park.wat", n]].concat());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    each_backend(|flags| {
+        let (code, error) = run(flags, "continuation-stacks=10", "10");
+        assert_eq!(code, Some(0), "{error}");
+        assert!(error.contains("continuations: 10 alive, 10 at most, 10 made; stacks: 10, "), "{error}");
+        let limits = [
+            (
+                "continuation-stacks=9",
+                "all 9 continuation stacks of the engine are taken (continuation-stacks)",
+            ),
+            ("continuations-per-store=9", "the most that a store may (continuations-per-store)"),
+        ];
+        for (option, text) in limits {
+            let (code, error) = run(flags, option, "10");
+            // As after any trap: SIGABRT's exit code, on Unix.
+            assert_eq!(code, Some(134), "{error}");
+            assert!(error.contains("limit on continuations reached") && error.contains(text), "{error}");
+            assert!(error.contains("continuations: "), "{error}");
+        }
+        let (_, error) = run(flags, "continuation-stack-size=1000", "1");
+        assert!(error.contains("(continuation-stack-size) must hold"), "{error}");
+        let size = "continuation-stack-size=1048576,continuation-keep-resident=0";
+        let (code, error) = run(flags, size, "100");
+        assert_eq!(code, Some(0), "{error}");
+        let bytes: usize =
+            error.split("; stacks: ").nth(1).unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
+        // A store takes more than it needs, and a stack has a guard and other overhead.
+        assert!((100 << 20..130 << 20).contains(&bytes), "{error}");
+    });
+}
+
 /// What the binary must have; `serve` is left out on purpose.
 #[test]
 fn commands() {
@@ -233,6 +271,9 @@ fn commands() {
     }
     let debug = printed(&["run", "-D", "help"]);
     assert!(debug.contains("coredump"), "{debug}");
+    assert!(debug.contains("continuation-statistics"), "{debug}");
+    let optimize = printed(&["run", "-O", "help"]);
+    assert!(optimize.contains("continuation-stack-size"), "{optimize}");
     let codegen = printed(&["run", "-C", "help"]);
     assert!(codegen.contains("stack-switching-backend"), "{codegen}");
     assert!(codegen.contains("cache"), "{codegen}");

@@ -21,7 +21,7 @@
 use crate::Error;
 use crate::layout::{VMContObj, VMContRef, VMContState, VMControlContext, VMEntryState, VMPayloads};
 use crate::libcall::{Fiber, Switch};
-use crate::limits::{BATCH, MAX_IDLE_STACKS, MAX_KEPT_SLOTS, MAX_SLOTS};
+use crate::limits::{MAX_KEPT_SLOTS, MAX_SLOTS};
 use crate::pool::{Indices, StackPool};
 use crate::stack::Stack;
 use std::fmt;
@@ -72,7 +72,7 @@ pub struct Continuations {
     idle_stacks: Vec<Stack>,
     /// Stacks in use or idle.
     stacks: usize,
-    /// Capacity of all argument buffers, in slots.
+    /// Slots of the argument buffers of all that are not free.
     slots: usize,
     /// How many were ever made.
     created: u64,
@@ -162,26 +162,25 @@ impl Continuations {
         params: u32,
         results: u32,
     ) -> Result<NonNull<VMContRef>, Error> {
+        let capacity = params.max(results);
+        if self.slots + capacity as usize > MAX_SLOTS {
+            return Err(Error::TooManyArguments { limit: MAX_SLOTS });
+        }
         let index = match self.indices.take() {
             Some(index) => index,
             None => self.grow()?,
         };
         let cont = self.at(index);
-        let capacity = params.max(results);
+        self.slots += capacity as usize;
         // SAFETY: the continuation is free, so that nothing but `self` refers to it usefully (L3).
         let this = unsafe { &mut *cont.as_ptr() };
         debug_assert_eq!(this.vm.state, VMContState::Free);
         this.slots.clear();
-        match (capacity as usize).checked_sub(this.slots.capacity()) {
-            None | Some(0) => this.slots.resize(capacity as usize, 0),
-            Some(more) if self.slots + more <= MAX_SLOTS => {
-                this.slots = vec![0; capacity as usize];
-                self.slots += more;
-            }
-            Some(_) => {
-                self.indices.put([index]);
-                return Err(Error::TooManyArguments { limit: MAX_SLOTS });
-            }
+        if this.slots.capacity() < capacity as usize {
+            // Unlike `resize`, this need not touch the memory.
+            this.slots = vec![0; capacity as usize];
+        } else {
+            this.slots.resize(capacity as usize, 0);
         }
         this.vm.values = VMPayloads { data: this.slots.as_mut_ptr(), length: 0, capacity };
         this.vm.state = VMContState::Fresh;
@@ -237,15 +236,17 @@ impl Continuations {
     /// Takes back a stack that nothing runs on.
     #[inline]
     pub(crate) fn put_stack(&mut self, stack: Stack) {
-        if self.idle_stacks.len() >= MAX_IDLE_STACKS {
+        self.idle_stacks.push(stack);
+        if self.idle_stacks.len() > self.pool.max_idle() {
             self.give_stacks_back();
         }
-        self.idle_stacks.push(stack);
     }
 
     #[cold]
     fn give_stacks_back(&mut self) {
-        let stacks: Vec<_> = self.idle_stacks.drain(..BATCH).collect();
+        // The older half; all, if it may keep none.
+        let surplus = self.idle_stacks.len() - self.pool.max_idle() / 2;
+        let stacks: Vec<_> = self.idle_stacks.drain(..surplus).collect();
         self.stacks -= stacks.len();
         self.pool.give_back(stacks);
     }
@@ -305,8 +306,8 @@ impl Continuations {
     fn recycle(&mut self, cont: NonNull<Continuation>) {
         // SAFETY: it is of this store, and nothing refers to it usefully (L3).
         let this = unsafe { &mut *cont.as_ptr() };
+        self.slots -= this.slots.len();
         if this.slots.capacity() > MAX_KEPT_SLOTS {
-            self.slots -= this.slots.capacity();
             this.slots = Vec::new();
         }
         this.forget();

@@ -38,16 +38,16 @@ pub enum Error {
         /// Bytes asked for.
         size: usize,
         /// Stacks that the engine has given out.
-        held: u32,
+        held: usize,
         /// What the system said.
         cause: Cause,
     },
-    /// The system has no address space for the engine's stacks: its configuration asks for too much.
-    NoRegion {
+    /// The system has no address space for more stacks: the machine's limit, or the process's.
+    NoAddresses {
         /// Bytes of a stack.
         size: usize,
-        /// How many stacks.
-        count: u32,
+        /// How many more stacks were asked for.
+        count: usize,
         /// What the system said.
         cause: Cause,
     },
@@ -70,11 +70,9 @@ impl Error {
             | Error::Refused { .. }
             | Error::TooManyArguments { .. }
             | Error::TooManyStacks { .. }
-            | Error::NoStack { .. } => true,
-            Error::UnhandledTag
-            | Error::NoRegion { .. }
-            | Error::StackSize { .. }
-            | Error::Unsupported(_) => false,
+            | Error::NoStack { .. }
+            | Error::NoAddresses { .. } => true,
+            Error::UnhandledTag | Error::StackSize { .. } | Error::Unsupported(_) => false,
         }
     }
 }
@@ -93,7 +91,7 @@ impl fmt::Display for Error {
                 write!(f, "the store's limiter refused another continuation; {alive} are alive")
             }
             Error::TooManyStacks { limit } => {
-                write!(f, "all {limit} continuation stacks of the engine are in use (continuation-stacks)")
+                write!(f, "all {limit} continuation stacks of the engine are taken (continuation-stacks)")
             }
             Error::TooManyArguments { limit } => {
                 write!(
@@ -112,11 +110,11 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
-            Error::NoRegion { size, count, cause } => {
+            Error::NoAddresses { size, count, cause } => {
                 write!(
                     f,
-                    "no address space for {count} continuation stacks of {size} bytes: {cause}; configure fewer \
-                     (continuation-stacks) or smaller ones (continuation-stack-size)"
+                    "no address space for {count} more continuation stacks of {size} bytes: {cause}; configure smaller \
+                     ones (continuation-stack-size) or raise the process's limit"
                 )
             }
             Error::StackSize { size: Some(size), max_wasm_stack } => {

@@ -11,14 +11,16 @@ pub const MAX_CONTINUATIONS: u32 = 1 << 21;
 /// For the same reason: a function may have a thousand parameters.
 pub const MAX_SLOTS: usize = 1 << 26;
 
-/// Slots of an argument buffer that stay with a `VMContRef` for its next continuation.
-pub const MAX_KEPT_SLOTS: usize = 64;
+/// Slots of an argument buffer that stay with a `VMContRef` for its next continuation: as much as that has itself.
+pub const MAX_KEPT_SLOTS: usize = 16;
 
 /// Stacks of an engine, unless its configuration says otherwise.
 pub const DEFAULT_STACKS: u32 = 1 << 20;
 
-/// Bytes of address space that stacks take by default at most, of the 128 TiB that x86-64 has: 1 TiB.
-pub const ADDRESS_SPACE: usize = 1 << 40;
+/// Bytes of address space that the first stacks of an engine reserve; each further reservation doubles that.
+///
+/// A million stacks take 0.75 TiB of the 128 that x86-64 has; an engine with a few should not.
+pub const FIRST_REGION: usize = 1 << 30;
 
 /// Bytes of a stack for Wasm, as Wasmtime's default has it.
 pub const DEFAULT_WASM_STACK: usize = 512 << 10;
@@ -37,11 +39,13 @@ pub const MIN_HOST_STACK: usize = 128 << 10;
 
 /// Idle stacks that a store keeps for its next continuations. They keep the memory that they touched: to find out
 /// how much that is takes a system call, which this number spreads.
+///
+/// Half of them come from the engine, and go back, at a time, so that going up and down by one does not ask it
+/// each time.
 pub const MAX_IDLE_STACKS: usize = 64;
 
-/// Stacks that a store takes from the engine at a time, once it has as many: half of what it keeps, so that going up
-/// and down by one does not come back to the pool each time.
-pub const BATCH: usize = MAX_IDLE_STACKS / 2;
+/// A store keeps no more idle stacks than the engine's stacks divided by this: other stores may want them.
+pub const IDLE_SHARE: u32 = 1024;
 
 /// Bytes that an idle stack of the engine's keeps, unless the engine's configuration says otherwise.
 pub const DEFAULT_KEEP_RESIDENT: usize = 16 << 10;

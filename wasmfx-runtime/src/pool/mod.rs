@@ -1,7 +1,7 @@
 //! The stacks of an engine, handed out to its stores in batches.
 //!
 //! ```text
-//!                    take: up to BATCH                          take, put: no lock, no atomics
+//!                    take: up to half                           take, put: no lock, no atomics
 //!   StackPool  ----------------------------->  store's idle stacks  <------>  continuations
 //!   (a lock)   <-----------------------------  (MAX_IDLE_STACKS)
 //!                    give back: the older half
@@ -11,7 +11,7 @@
 //!
 //! | where | how many | each keeps |
 //! | --- | --- | --- |
-//! | idle in a store | [`MAX_IDLE_STACKS`](crate::limits::MAX_IDLE_STACKS) per store | what it touched |
+//! | idle in a store | [`MAX_IDLE_STACKS`] per store, or fewer: [`IDLE_SHARE`] | what it touched |
 //! | warm in the pool | [`MAX_WARM_STACKS`] per engine | [`PoolConfig::keep_resident`] at most |
 //! | else in the pool | the rest | page tables alone, and those until the pool's last stack is back |
 
@@ -19,14 +19,13 @@ mod index;
 
 use crate::Error;
 use crate::limits::{
-    ADDRESS_SPACE, BATCH, DEFAULT_KEEP_RESIDENT, DEFAULT_STACKS, DEFAULT_WASM_STACK, HOST_STACK,
-    MAX_CONTINUATIONS, MAX_WARM_STACKS, MIN_HOST_STACK, RESET_STACKS,
+    DEFAULT_KEEP_RESIDENT, DEFAULT_STACKS, DEFAULT_WASM_STACK, HOST_STACK, IDLE_SHARE, MAX_CONTINUATIONS,
+    MAX_IDLE_STACKS, MAX_WARM_STACKS, MIN_HOST_STACK, RESET_STACKS,
 };
-use crate::stack::{Guards, Region, Stack};
+use crate::stack::{Guards, Regions, Stack, Unready, slot_size};
 pub(crate) use index::Indices;
-use std::io;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How large and how many the stacks of an engine are.
 #[derive(Debug, Clone)]
@@ -37,9 +36,8 @@ pub struct PoolConfig {
     /// Bytes of a stack in all; the rest is for host calls. By default [`HOST_STACK`] is. It is an error to leave
     /// less than [`MIN_HOST_STACK`].
     pub stack_size: Option<usize>,
-    /// The most stacks at a time. By default [`DEFAULT_STACKS`], or as many as fit the address space that there is,
-    /// [`ADDRESS_SPACE`] at most.
-    pub stacks: Option<u32>,
+    /// The most stacks at a time, those included that stores keep idle.
+    pub stacks: u32,
     /// The most continuations at a time of a store, whether they have a stack or not.
     pub continuations_per_store: u32,
     /// Bytes of memory that an idle stack may keep: see the [module](crate::pool).
@@ -53,7 +51,7 @@ impl Default for PoolConfig {
         PoolConfig {
             max_wasm_stack: DEFAULT_WASM_STACK,
             stack_size: None,
-            stacks: None,
+            stacks: DEFAULT_STACKS,
             continuations_per_store: MAX_CONTINUATIONS,
             keep_resident: DEFAULT_KEEP_RESIDENT,
             guards: Guards::Auto,
@@ -82,11 +80,15 @@ impl PoolConfig {
 pub struct StackPool {
     config: PoolConfig,
     stack_size: usize,
-    region: OnceLock<Region>,
+    /// Bytes of address space of a stack.
+    slot_size: usize,
+    /// Idle stacks that a store keeps at most.
+    max_idle: usize,
+    regions: Regions,
     slots: Mutex<Slots>,
 }
 
-/// The region's slots.
+/// The slots of the regions.
 #[derive(Debug)]
 struct Slots {
     /// Those whose stacks have no memory are free here; those with some are in `warm`, and taken here.
@@ -104,9 +106,13 @@ impl StackPool {
     /// If the stack size leaves host calls too little, or overflows.
     pub fn new(config: PoolConfig) -> Result<StackPool, Error> {
         let stack_size = config.stack_size()?;
+        let overflow = Error::StackSize { size: config.stack_size, max_wasm_stack: config.max_wasm_stack };
+        let slot_size = slot_size(stack_size).ok_or(overflow)?;
+        let max_idle = MAX_IDLE_STACKS.min((config.stacks / IDLE_SHARE) as usize);
         let room = if config.keep_resident == 0 { 0 } else { MAX_WARM_STACKS };
-        let slots = Mutex::new(Slots { indices: Indices::new(0), warm: Vec::new(), room });
-        Ok(StackPool { config, stack_size, region: OnceLock::new(), slots })
+        let slots = Mutex::new(Slots { indices: Indices::new(config.stacks), warm: Vec::new(), room });
+        let regions = Regions::new(config.stacks, stack_size, config.guards);
+        Ok(StackPool { config, stack_size, slot_size, max_idle, regions, slots })
     }
 
     /// What the pool was made with.
@@ -114,9 +120,14 @@ impl StackPool {
         &self.config
     }
 
-    /// Bytes of address space that a stack takes, its guard included. Known once there is a stack.
+    /// Bytes of address space that a stack takes, its guard included.
     pub(crate) fn slot_size(&self) -> usize {
-        self.region.get().map_or(0, Region::slot_size)
+        self.slot_size
+    }
+
+    /// Idle stacks that a store keeps at most.
+    pub(crate) fn max_idle(&self) -> usize {
+        self.max_idle
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
@@ -124,39 +135,46 @@ impl StackPool {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds stacks to `stacks`: one at least, [`BATCH`] at most, `wanted` if there are so many.
+    /// Adds stacks to `stacks`: one at least, and up to half of what a store keeps if that many are `wanted`.
     pub(crate) fn take(&self, wanted: usize, stacks: &mut Vec<Stack>) -> Result<(), Error> {
-        let wanted = wanted.clamp(1, BATCH);
+        let wanted = wanted.min(self.max_idle / 2).max(1);
         let mut slots = self.lock();
-        let region = self.region(&mut slots)?;
         let mut taken = Vec::with_capacity(wanted);
-        while taken.len() < wanted {
-            let Some(slot) = slots.warm.pop().inspect(|_| slots.room += 1).or_else(|| slots.indices.take())
-            else {
-                break;
-            };
+        while taken.len() < wanted
+            && let Some(slot) = slots.take()
+        {
             taken.push(slot);
         }
         if taken.is_empty() {
-            let fresh = slots.indices.take_fresh(u32::try_from(wanted).expect("a batch is small"));
+            let fresh = slots.indices.take_fresh(u32::try_from(wanted).expect("a few"));
             if fresh.is_empty() {
                 return Err(Error::TooManyStacks { limit: slots.indices.limit() });
             }
-            if let Err(cause) = region.ready(fresh.clone()) {
+            if let Err(error) = self.regions.ready(fresh.clone()) {
                 slots.indices.untake_fresh(fresh);
-                return Err(self.no_stack(slots.indices.taken(), cause));
+                let (size, held) = (self.stack_size, slots.out());
+                return Err(match error {
+                    Unready::Addresses { count, cause } => {
+                        Error::NoAddresses { size, count, cause: cause.into() }
+                    }
+                    Unready::Memory(cause) => Error::NoStack { size, held, cause: cause.into() },
+                });
             }
             taken.extend(fresh);
         }
         // The best last, as those who take them pop.
         while let Some(slot) = taken.pop() {
-            match region.stack(slot) {
+            match self.regions.stack(slot) {
                 Ok(stack) => stacks.push(stack),
                 Err(cause) => {
                     taken.push(slot);
                     slots.indices.put(taken);
                     return match stacks.is_empty() {
-                        true => Err(self.no_stack(slots.indices.taken(), cause)),
+                        true => Err(Error::NoStack {
+                            size: self.stack_size,
+                            held: slots.out(),
+                            cause: cause.into(),
+                        }),
                         false => Ok(()),
                     };
                 }
@@ -165,17 +183,8 @@ impl StackPool {
         Ok(())
     }
 
-    #[cold]
-    fn no_stack(&self, held: u32, cause: io::Error) -> Error {
-        Error::NoStack { size: self.stack_size, held, cause: Box::new(cause) }
-    }
-
     /// Takes stacks back that nothing runs on.
     pub(crate) fn give_back(&self, mut stacks: Vec<Stack>) {
-        let Some(region) = self.region.get() else {
-            assert!(stacks.is_empty(), "they came from this pool");
-            return;
-        };
         let warm = {
             let mut slots = self.lock();
             let warm = stacks.len().min(slots.room);
@@ -186,69 +195,51 @@ impl StackPool {
         let warm: Vec<u32> = stacks
             .drain(..warm)
             .map(|stack| {
-                region.trim(&stack, self.config.keep_resident);
+                self.regions.trim(&stack, self.config.keep_resident);
                 stack.slot()
             })
             .collect();
         let mut cold: Vec<u32> = stacks.drain(..).map(|stack| stack.slot()).collect();
         cold.sort_unstable_by(|a, b| b.cmp(a));
         for run in runs(&cold) {
-            region.clear(run);
+            self.regions.clear(run);
         }
         let mut slots = self.lock();
         slots.warm.extend(warm);
         // The lowest are taken first, so that those in use stay close together.
         slots.indices.put(cold);
-        slots.reset_if_idle(region);
-    }
-
-    /// The region, reserved if need be. Call it with the lock.
-    #[inline]
-    fn region(&self, slots: &mut Slots) -> Result<&Region, Error> {
-        match self.region.get() {
-            Some(region) => Ok(region),
-            None => self.reserve(slots),
-        }
-    }
-
-    #[cold]
-    fn reserve(&self, slots: &mut Slots) -> Result<&Region, Error> {
-        let size = self.stack_size;
-        let (mut count, least) = match self.config.stacks {
-            Some(stacks) => (stacks, stacks),
-            None => {
-                let fit = u32::try_from(ADDRESS_SPACE / size).unwrap_or(u32::MAX);
-                (DEFAULT_STACKS.min(fit).max(1), 1)
-            }
-        };
-        if count == 0 {
-            return Err(Error::TooManyStacks { limit: 0 });
-        }
-        let region = loop {
-            match Region::reserve(count, size, self.config.guards) {
-                Ok(region) => break region,
-                // What is left of the address space may be less.
-                Err(_) if count / 2 >= least => count /= 2,
-                Err(cause) => return Err(Error::NoRegion { size, count, cause: Box::new(cause) }),
-            }
-        };
-        slots.indices = Indices::new(region.slots());
-        Ok(self.region.get_or_init(|| region))
+        slots.reset_if_idle(&self.regions);
     }
 
     /// Bytes of memory that `stacks` have; `None` if the system does not tell.
     pub(crate) fn resident<'a>(&self, stacks: impl Iterator<Item = &'a Stack>) -> Option<usize> {
-        let region = self.region.get();
-        stacks.map(|stack| region?.resident(stack)).sum()
+        stacks.map(|stack| self.regions.resident(stack)).sum()
     }
 }
 
 impl Slots {
+    /// A slot that is ready.
+    fn take(&mut self) -> Option<u32> {
+        match self.warm.pop() {
+            Some(slot) => {
+                self.room += 1;
+                Some(slot)
+            }
+            None => self.indices.take(),
+        }
+    }
+
+    /// How many stacks stores have.
+    fn out(&self) -> usize {
+        self.indices.taken() as usize - self.warm.len()
+    }
+
     /// Gives page tables back too, once no stack is out and there were many.
-    fn reset_if_idle(&mut self, region: &Region) {
+    fn reset_if_idle(&mut self, regions: &Regions) {
         let reached = self.indices.reached();
-        let out = self.indices.taken() as usize - self.warm.len();
-        if out == 0 && reached >= RESET_STACKS && region.reset(reached) {
+        if self.out() == 0 && reached >= RESET_STACKS {
+            // All their memory is given back here.
+            regions.reset(0..reached);
             self.room += self.warm.len();
             self.warm = Vec::new();
             self.indices.reset();
@@ -278,22 +269,6 @@ mod tests {
             pool.take(count - stacks.len(), &mut stacks).unwrap();
         }
         stacks
-    }
-
-    /// Writes a number of the stack's own near both ends.
-    #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-    fn mark(stack: &Stack) {
-        for at in [8, stack.size()] {
-            // SAFETY: the words lie on the stack, which is this test's.
-            unsafe { stack.top().wrapping_sub(at).cast::<u64>().write(u64::from(stack.slot()) + 1) };
-        }
-    }
-
-    /// What [`mark`] wrote, near the guard and near the top.
-    #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-    fn marks(stack: &Stack) -> [u64; 2] {
-        // SAFETY: as above.
-        [stack.size(), 8].map(|at| unsafe { stack.top().wrapping_sub(at).cast::<u64>().read() })
     }
 
     fn both_guards(test: impl Fn(PoolConfig)) {
@@ -326,22 +301,31 @@ mod tests {
     }
 
     #[test]
-    fn a_region_that_does_not_fit_is_an_error() {
-        for (stacks, stack_size) in [(u32::MAX, 1 << 40), (1 << 30, 1 << 30), (2, isize::MAX as usize / 2)] {
-            let config = PoolConfig { stacks: Some(stacks), stack_size: Some(stack_size), ..config() };
-            let pool = StackPool::new(config).unwrap();
-            let error = pool.take(1, &mut Vec::new()).unwrap_err();
-            assert!(matches!(error, Error::NoRegion { .. }), "{error}");
+    fn stacks_that_do_not_fit_are_an_error() {
+        for stack_size in [1 << 47, isize::MAX as usize / 2] {
+            let pool = StackPool::new(PoolConfig { stack_size: Some(stack_size), ..config() }).unwrap();
+            for _ in 0..2 {
+                let error = pool.take(1, &mut Vec::new()).unwrap_err();
+                assert!(matches!(error, Error::NoAddresses { .. }), "{error}");
+            }
         }
-        // The default adapts.
-        let config = PoolConfig { stack_size: Some(ADDRESS_SPACE / 2), ..config() };
-        assert_eq!(take(&StackPool::new(config).unwrap(), 2).len(), 2);
+        // As many as there are addresses for.
+        let pool = StackPool::new(PoolConfig { stack_size: Some(1 << 42), ..config() }).unwrap();
+        let mut stacks = Vec::new();
+        let error = loop {
+            if let Err(error) = pool.take(1, &mut stacks) {
+                break error;
+            }
+        };
+        assert!(matches!(error, Error::NoAddresses { .. }), "{error}");
+        assert!(stacks.len() < 32);
+        pool.give_back(stacks);
     }
 
     #[test]
     fn the_limit_on_stacks_is_exact() {
         both_guards(|config| {
-            let pool = StackPool::new(PoolConfig { stacks: Some(21), ..config }).unwrap();
+            let pool = StackPool::new(PoolConfig { stacks: 21, ..config }).unwrap();
             let mut stacks = take(&pool, 21);
             let error = pool.take(1, &mut Vec::new()).unwrap_err();
             assert!(matches!(error, Error::TooManyStacks { limit: 21 }));
@@ -352,98 +336,17 @@ mod tests {
         });
     }
 
-    #[test]
-    #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-    fn stacks_are_writable_from_guard_to_top_and_apart() {
-        both_guards(|config| {
-            let pool = StackPool::new(config).unwrap();
-            let stacks = take(&pool, 100);
-            stacks.iter().for_each(mark);
-            for stack in &stacks {
-                assert_eq!(marks(stack), [u64::from(stack.slot()) + 1; 2]);
-                assert!(stack.size() >= pool.stack_size);
-            }
-        });
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn guards_fault_and_outlive_reuse() {
-        both_guards(|config| {
-            let pool = StackPool::new(config).unwrap();
-            for _ in 0..3 {
-                let stacks = take(&pool, 40);
-                for stack in &stacks {
-                    mark(stack);
-                    let guard = stack.top().wrapping_sub(stack.size() + 8);
-                    assert!(faults(guard), "below stack {}", stack.slot());
-                    assert!(!faults(guard.wrapping_add(8)));
-                }
-                pool.give_back(stacks);
-            }
-        });
-    }
-
-    /// Whether the kernel, asked to read a word there, reports a fault.
-    #[cfg(target_os = "linux")]
-    fn faults(address: *mut u8) -> bool {
-        let (_reader, writer) = rustix::pipe::pipe().unwrap();
-        // SAFETY: the kernel checks the address itself.
-        let word = unsafe { libc::write(std::os::fd::AsRawFd::as_raw_fd(&writer), address.cast(), 8) };
-        word < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
-    }
-
-    #[test]
-    #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-    fn idle_stacks_keep_no_more_than_they_may() {
-        both_guards(|config| {
-            let keep = config.keep_resident;
-            let count = MAX_WARM_STACKS + 50;
-            let pool = StackPool::new(config).unwrap();
-            let stacks = take(&pool, count);
-            let other = take(&pool, 1);
-            stacks.iter().for_each(mark);
-            let before = pool.resident(stacks.iter()).unwrap();
-            assert!(before >= count * 2 * rustix::param::page_size());
-            pool.give_back(stacks);
-            let stacks = take(&pool, count);
-            assert!(stacks.iter().all(|stack| pool.resident(std::iter::once(stack)).unwrap() <= keep));
-            assert!(pool.resident(stacks.iter()).unwrap() <= MAX_WARM_STACKS * keep);
-            let warm = stacks.iter().filter(|stack| marks(stack) == [0, u64::from(stack.slot()) + 1]).count();
-            let cold = stacks.iter().filter(|stack| marks(stack) == [0, 0]).count();
-            assert_eq!((warm, cold), (MAX_WARM_STACKS, 50));
-            pool.give_back(stacks);
-            pool.give_back(other);
-        });
-    }
-
-    #[test]
-    #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-    fn a_pool_that_is_idle_again_starts_anew() {
-        both_guards(|config| {
-            let pool = StackPool::new(config).unwrap();
-            let stacks = take(&pool, RESET_STACKS as usize);
-            stacks.iter().for_each(mark);
-            pool.give_back(stacks);
-            assert_eq!(pool.lock().indices.reached(), 0);
-            let stacks = take(&pool, 3);
-            assert!(stacks.iter().all(|stack| marks(stack) == [0, 0] && stack.slot() < 3));
-            pool.give_back(stacks);
-            assert_eq!(pool.lock().room, MAX_WARM_STACKS - 3);
-        });
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
         /// Whoever takes and gives back, a stack has one owner.
         #[test]
         fn a_stack_has_one_owner(
-            limit in 1u32..60,
+            limit in prop_oneof![1u32..60, Just(20 * IDLE_SHARE)],
             keep_resident in prop_oneof![Just(0usize), Just(4096)],
             steps in prop::collection::vec((any::<bool>(), 0usize..20), 0..60),
         ) {
-            let config = PoolConfig { stacks: Some(limit), keep_resident, ..config() };
+            let config = PoolConfig { stacks: limit, keep_resident, ..config() };
             let pool = StackPool::new(config).unwrap();
             let mut stacks = Vec::new();
             for (give, count) in steps {
@@ -464,26 +367,127 @@ mod tests {
         }
     }
 
-    #[test]
+    /// What needs stacks whose memory this crate knows.
     #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-    fn threads_share_a_pool() {
-        let pool = Arc::new(StackPool::new(PoolConfig { keep_resident: 4096, ..config() }).unwrap());
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for round in 0..200 {
-                        let stacks = take(&pool, 1 + round % 70);
-                        stacks.iter().for_each(mark);
-                        std::thread::yield_now();
-                        for stack in &stacks {
-                            assert_eq!(marks(stack), [u64::from(stack.slot()) + 1; 2]);
-                        }
-                        pool.give_back(stacks);
-                    }
-                });
+    mod memory {
+        use super::*;
+
+        /// Writes a number of the stack's own near both ends.
+        fn mark(stack: &Stack) {
+            for at in [8, stack.size()] {
+                // SAFETY: the words lie on the stack, which is this test's.
+                unsafe { stack.top().wrapping_sub(at).cast::<u64>().write(u64::from(stack.slot()) + 1) };
             }
-        });
-        let slots = pool.lock();
-        assert_eq!(slots.indices.taken() as usize, slots.warm.len());
+        }
+
+        /// What [`mark`] wrote, near the guard and near the top.
+        fn marks(stack: &Stack) -> [u64; 2] {
+            // SAFETY: as above.
+            [stack.size(), 8].map(|at| unsafe { stack.top().wrapping_sub(at).cast::<u64>().read() })
+        }
+
+        #[test]
+        fn stacks_are_writable_from_guard_to_top_and_apart() {
+            both_guards(|config| {
+                let pool = StackPool::new(config).unwrap();
+                let stacks = take(&pool, 100);
+                stacks.iter().for_each(mark);
+                for stack in &stacks {
+                    assert_eq!(marks(stack), [u64::from(stack.slot()) + 1; 2]);
+                    assert!(stack.size() >= pool.stack_size);
+                    assert_eq!(stack.top().addr() % 64, 0);
+                }
+                let offsets: BTreeSet<_> = stacks.iter().map(|stack| stack.top().addr() % 4096).collect();
+                assert_eq!(offsets.len(), 16, "tops are spread over cache lines");
+            });
+        }
+
+        #[test]
+        #[cfg(target_os = "linux")]
+        fn guards_fault_and_outlive_reuse() {
+            both_guards(|config| {
+                let pool = StackPool::new(config).unwrap();
+                for _ in 0..3 {
+                    let stacks = take(&pool, 40);
+                    for stack in &stacks {
+                        mark(stack);
+                        let guard = stack.top().wrapping_sub(stack.size() + 8);
+                        assert!(faults(guard), "below stack {}", stack.slot());
+                        assert!(!faults(guard.wrapping_add(8)));
+                    }
+                    pool.give_back(stacks);
+                }
+            });
+        }
+
+        /// Whether the kernel, asked to read a word there, reports a fault.
+        #[cfg(target_os = "linux")]
+        fn faults(address: *mut u8) -> bool {
+            let (_reader, writer) = rustix::pipe::pipe().unwrap();
+            // SAFETY: the kernel checks the address itself.
+            let word = unsafe { libc::write(std::os::fd::AsRawFd::as_raw_fd(&writer), address.cast(), 8) };
+            word < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
+        }
+
+        #[test]
+        fn idle_stacks_keep_no_more_than_they_may() {
+            both_guards(|config| {
+                let keep = config.keep_resident;
+                let count = MAX_WARM_STACKS + 50;
+                let pool = StackPool::new(config).unwrap();
+                let stacks = take(&pool, count);
+                let other = take(&pool, 1);
+                stacks.iter().for_each(mark);
+                let before = pool.resident(stacks.iter()).unwrap();
+                assert!(before >= count * 2 * rustix::param::page_size());
+                pool.give_back(stacks);
+                let stacks = take(&pool, count);
+                assert!(stacks.iter().all(|stack| pool.resident(std::iter::once(stack)).unwrap() <= keep));
+                assert!(pool.resident(stacks.iter()).unwrap() <= MAX_WARM_STACKS * keep);
+                let warm =
+                    stacks.iter().filter(|stack| marks(stack) == [0, u64::from(stack.slot()) + 1]).count();
+                let cold = stacks.iter().filter(|stack| marks(stack) == [0, 0]).count();
+                assert_eq!((warm, cold), (MAX_WARM_STACKS, 50));
+                pool.give_back(stacks);
+                pool.give_back(other);
+            });
+        }
+
+        #[test]
+        fn a_pool_that_is_idle_again_starts_anew() {
+            both_guards(|config| {
+                let pool = StackPool::new(config).unwrap();
+                let stacks = take(&pool, RESET_STACKS as usize);
+                stacks.iter().for_each(mark);
+                pool.give_back(stacks);
+                assert_eq!(pool.lock().indices.reached(), 0);
+                let stacks = take(&pool, 3);
+                assert!(stacks.iter().all(|stack| marks(stack) == [0, 0] && stack.slot() < 3));
+                pool.give_back(stacks);
+                assert_eq!(pool.lock().room, MAX_WARM_STACKS - 3);
+            });
+        }
+
+        #[test]
+        fn threads_share_a_pool() {
+            let pool = Arc::new(StackPool::new(PoolConfig { keep_resident: 4096, ..config() }).unwrap());
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for round in 0..200 {
+                            let stacks = take(&pool, 1 + round % 70);
+                            stacks.iter().for_each(mark);
+                            std::thread::yield_now();
+                            for stack in &stacks {
+                                assert_eq!(marks(stack), [u64::from(stack.slot()) + 1; 2]);
+                            }
+                            pool.give_back(stacks);
+                        }
+                    });
+                }
+            });
+            let slots = pool.lock();
+            assert_eq!(slots.indices.taken() as usize, slots.warm.len());
+        }
     }
 }

@@ -1,23 +1,32 @@
-//! The memory of stacks: a region of equal slots, a stack in each.
+//! The memory of stacks: regions of equal slots, a stack in each.
 //!
-//! On Unix the region is one reservation of address space (`unix.rs`). Elsewhere, where a fiber brings its own stack,
+//! On Unix a region is a reservation of address space (`unix.rs`). Elsewhere, where a fiber brings its own stack,
 //! and under Miri, each stack is wasmtime-fiber's (`portable.rs`). Which slots are taken is the
 //! [pool](crate::pool)'s to know.
 //!
 //! Each provides
-//! * `Region`: `reserve`, `slots`, `ready` (before the first use of slots), `stack` (of a slot), `trim` and `clear`
-//!   (give memory back to the system), `reset` (as if just reserved), `resident`;
-//! * `Stack`: `slot`, `top`, `range`, `fiber_stack`, `restore`, `abandon`.
+//! * `slot_size`, and `Region`: `reserve`, `ready` (before the first use of slots), `stack` (of a slot), `trim` and
+//!   `clear` (give memory back to the system), `reset` (as if just reserved), `resident`;
+//! * `Stack`: `slot`, `top`, `size`, `fiber_stack`, `restore`, `abandon`.
 
 #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
 mod unix;
 #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-pub(crate) use unix::{Region, Stack};
+use unix::Region;
+#[cfg(all(unix, not(any(miri, wasmfx_portable))))]
+pub(crate) use unix::{Stack, slot_size};
 
 #[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
 mod portable;
 #[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
-pub(crate) use portable::{Region, Stack};
+use portable::Region;
+#[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
+pub(crate) use portable::{Stack, slot_size};
+
+use crate::limits::FIRST_REGION;
+use std::io;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 /// How stacks are kept from running into their neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,4 +37,144 @@ pub enum Guards {
     Auto,
     /// By memory protection, which every system has.
     Mprotect,
+}
+
+/// Regions, each twice as large as the one before, reserved when first needed: a process has many engines, and may
+/// have few addresses to spare.
+///
+/// ```text
+/// slot  0        first             3 * first                         7 * first
+///       | region | region          | region                          | ...
+/// ```
+#[derive(Debug)]
+pub(crate) struct Regions {
+    /// Slots of the first region.
+    first: u32,
+    /// Slots in all.
+    limit: u32,
+    size: usize,
+    guards: Guards,
+    regions: [OnceLock<Region>; 32],
+}
+
+impl Regions {
+    /// Regions for `limit` stacks of at least `size` bytes, the first of [`FIRST_REGION`] bytes or so.
+    pub(crate) fn new(limit: u32, size: usize, guards: Guards) -> Regions {
+        let first = u32::try_from(FIRST_REGION / size.max(1)).unwrap_or(u32::MAX).max(1);
+        Regions { first, limit, size, guards, regions: [const { OnceLock::new() }; 32] }
+    }
+
+    /// The slots of region `index`; empty if the limit is below them.
+    fn slots(&self, index: usize) -> Range<u32> {
+        let start = |index: usize| {
+            let slots = u64::from(self.first) * ((1 << index) - 1);
+            u32::try_from(slots).unwrap_or(u32::MAX).min(self.limit)
+        };
+        start(index)..start(index + 1)
+    }
+
+    /// The regions that `slots` lie in, each with its part of them.
+    fn parts(&self, slots: Range<u32>) -> impl Iterator<Item = (usize, Range<u32>)> + '_ {
+        let part = move |index| {
+            let region = self.slots(index);
+            region.start.max(slots.start)..region.end.min(slots.end)
+        };
+        (0..self.regions.len()).map(move |index| (index, part(index))).filter(|(_, part)| !part.is_empty())
+    }
+
+    fn region(&self, slot: u32) -> &Region {
+        let index = (slot / self.first + 1).ilog2();
+        self.regions[index as usize].get().expect("the slot was made ready")
+    }
+
+    /// Makes the memory of slots usable that were never used, or not since they were [reset](Regions::reset).
+    ///
+    /// One call at a time: the pool's lock sees to that.
+    pub(crate) fn ready(&self, slots: Range<u32>) -> Result<(), Unready> {
+        for (index, part) in self.parts(slots) {
+            let region = match self.regions[index].get() {
+                Some(region) => region,
+                None => {
+                    let slots = self.slots(index);
+                    let count = slots.len();
+                    let region = Region::reserve(slots, self.size, self.guards)
+                        .map_err(|cause| Unready::Addresses { count, cause })?;
+                    self.regions[index].get_or_init(|| region)
+                }
+            };
+            region.ready(part).map_err(Unready::Memory)?;
+        }
+        Ok(())
+    }
+
+    /// The stack of a slot that is ready, and has none (M2).
+    pub(crate) fn stack(&self, slot: u32) -> io::Result<Stack> {
+        self.region(slot).stack(slot)
+    }
+
+    /// Gives all pages of a stack that is not in use back to the system but the highest `keep` bytes.
+    pub(crate) fn trim(&self, stack: &Stack, keep: usize) {
+        self.region(stack.slot()).trim(stack, keep);
+    }
+
+    /// Gives all pages of slots back to the system. They are ready, and have no stacks.
+    pub(crate) fn clear(&self, slots: Range<u32>) {
+        for (_, part) in self.parts(slots) {
+            self.region(part.start).clear(part);
+        }
+    }
+
+    /// Gives page tables back too. None of the slots is in use; they were ready, and are so no more.
+    pub(crate) fn reset(&self, slots: Range<u32>) {
+        for (_, part) in self.parts(slots) {
+            let reset = self.region(part.start).reset(part);
+            // To map less at a place that is mapped cannot fail but for a lack of the kernel's own memory; the slots
+            // are as good as before then, their memory being cleared.
+            debug_assert!(reset.is_ok(), "cannot reset stacks: {reset:?}");
+        }
+    }
+
+    /// Bytes of memory that a stack has; `None` if the system does not tell.
+    pub(crate) fn resident(&self, stack: &Stack) -> Option<usize> {
+        self.region(stack.slot()).resident(stack)
+    }
+}
+
+/// Why slots could not be made ready.
+#[derive(Debug)]
+pub(crate) enum Unready {
+    /// No address space for so many more stacks.
+    Addresses { count: usize, cause: io::Error },
+    /// No memory, or no more mappings.
+    Memory(io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The regions' slots are all slots up to the limit, once each, and each slot's region is found.
+        #[test]
+        fn regions_partition_the_slots(limit: u32, size in 0usize..1 << 42, slot: u32, length: u32) {
+            let regions = Regions::new(limit, size, Guards::Auto);
+            let all: Vec<_> = regions.parts(0..limit).collect();
+            let mut next = 0;
+            for (index, part) in &all {
+                prop_assert_eq!(part, &regions.slots(*index));
+                prop_assert_eq!(part.start, next);
+                next = part.end;
+            }
+            prop_assert_eq!(next, limit);
+            if limit > 0 {
+                let slot = slot % limit;
+                let index = (slot / regions.first + 1).ilog2() as usize;
+                prop_assert!(regions.slots(index).contains(&slot));
+                let range = slot..slot.saturating_add(length).min(limit);
+                let parts: u64 = regions.parts(range.clone()).map(|(_, part)| part.len() as u64).sum();
+                prop_assert_eq!(parts, range.len() as u64);
+            }
+        }
+    }
 }

@@ -8,11 +8,16 @@ use std::ops::Range;
 use std::ptr;
 use wasmtime_internal_fiber::{Fiber, FiberStack};
 
-/// How many stacks there may be, and of which size.
+/// Which stacks there may be, and of which size.
 #[derive(Debug)]
 pub(crate) struct Region {
-    slots: u32,
+    slots: Range<u32>,
     size: usize,
+}
+
+/// Bytes of address space for a stack of `size` bytes, as far as known.
+pub(crate) fn slot_size(size: usize) -> Option<usize> {
+    Some(size)
 }
 
 /// A stack of wasmtime-fiber's, here while no fiber has it.
@@ -24,20 +29,11 @@ pub(crate) struct Stack {
 }
 
 impl Region {
-    pub(crate) fn reserve(slots: u32, size: usize, _guards: Guards) -> io::Result<Region> {
-        match size.checked_mul(slots as usize) {
+    pub(crate) fn reserve(slots: Range<u32>, size: usize, _guards: Guards) -> io::Result<Region> {
+        match size.checked_mul(slots.len()) {
             Some(length) if isize::try_from(length).is_ok() => Ok(Region { slots, size }),
             _ => Err(io::Error::new(io::ErrorKind::OutOfMemory, "the size overflows the address space")),
         }
-    }
-
-    pub(crate) fn slots(&self) -> u32 {
-        self.slots
-    }
-
-    /// Bytes per slot, as far as known.
-    pub(crate) fn slot_size(&self) -> usize {
-        self.size
     }
 
     pub(crate) fn ready(&self, _slots: Range<u32>) -> io::Result<()> {
@@ -45,7 +41,7 @@ impl Region {
     }
 
     pub(crate) fn stack(&self, slot: u32) -> io::Result<Stack> {
-        assert!(slot < self.slots, "a slot of this region");
+        assert!(self.slots.contains(&slot), "a slot of this region");
         let stack = FiberStack::new(self.size, false).map_err(|e| io::Error::other(e.to_string()))?;
         Ok(Stack { slot, stack: Some(stack), size: self.size })
     }
@@ -54,8 +50,8 @@ impl Region {
 
     pub(crate) fn clear(&self, _slots: Range<u32>) {}
 
-    pub(crate) fn reset(&self, _slots: u32) -> bool {
-        true
+    pub(crate) fn reset(&self, _slots: Range<u32>) -> io::Result<()> {
+        Ok(())
     }
 
     pub(crate) fn resident(&self, _stack: &Stack) -> Option<usize> {

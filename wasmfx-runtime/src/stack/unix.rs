@@ -1,13 +1,13 @@
-//! Stacks in one reservation of address space.
+//! Stacks in a reservation of address space.
 //!
 //! ```text
-//! base                                                                                      base + slots * slot
-//! | slot 0         | slot 1         | ... | slot ready - 1 | never used: reserved, inaccessible |
+//! base                                                                                  base + count * slot
+//! | slot           | slot           | ... | slot           | never used: reserved, inaccessible |
 //!
 //! slot:
-//! | guard: 1 page | host calls: size - max_wasm_stack | Wasm: max_wasm_stack | colour |
-//! | faults        | read and write, touched on demand                                 | next slot
-//!                                                     ^ stack limit          ^ top  <- grows
+//! | guard: 1 page | host calls: the rest, size - max_wasm_stack at least | Wasm: max_wasm_stack | colour |
+//! | faults        | read and write, touched on demand                                           | next slot
+//!                                                                        ^ stack limit          ^ top  <- grows
 //! ```
 //!
 //! The reservation costs nothing but addresses. A slot gets its guard when it is first used:
@@ -19,6 +19,11 @@
 //!
 //! A stack costs a page of memory for each page touched, and page tables: 8 bytes for each page of the slot, once the
 //! neighbourhood is in use.
+//!
+//! Colour: the first frames of all stacks would lie at the same distance from a page boundary, and so in the same few
+//! sets of a cache. Tops are therefore spread over cache lines. With 10,000 live continuations, each resumed
+//! in turn (`benches/stacks.rs`), a turn takes 0.6 to 0.75 of the time with the libcall backend, 0.95 with the native
+//! one, medians of eight interleaved runs.
 
 use super::Guards;
 #[cfg(target_os = "linux")]
@@ -29,6 +34,12 @@ use std::io;
 use std::ops::Range;
 use std::ptr;
 use wasmtime_internal_fiber::FiberStack;
+
+/// A cache line.
+const COLOUR: usize = 64;
+
+/// Lines that tops are spread over. With these a stack that takes three quarters of a page touches one.
+const COLOURS: usize = 16;
 
 /// A reservation of address space, in slots of equal size.
 ///
@@ -41,7 +52,7 @@ use wasmtime_internal_fiber::FiberStack;
 #[derive(Debug)]
 pub(crate) struct Region {
     base: *mut c_void,
-    slots: u32,
+    slots: Range<u32>,
     /// Bytes of a slot, guard included.
     slot: usize,
     page: usize,
@@ -70,11 +81,11 @@ unsafe impl Send for Stack {}
 unsafe impl Sync for Stack {}
 
 impl Region {
-    /// Reserves address space for stacks of at least `size` bytes, `slots` of them.
-    pub(crate) fn reserve(slots: u32, size: usize, guards: Guards) -> io::Result<Region> {
+    /// Reserves address space for the stacks of `slots`, of at least `size` bytes each.
+    pub(crate) fn reserve(slots: Range<u32>, size: usize, guards: Guards) -> io::Result<Region> {
         let page = rustix::param::page_size();
-        let slot = slot_size(size, page).ok_or_else(too_large)?;
-        let length = slot.checked_mul(slots as usize).ok_or_else(too_large)?;
+        let slot = slot_size(size).ok_or_else(too_large)?;
+        let length = slot.checked_mul(slots.len()).ok_or_else(too_large)?;
         // SAFETY: a fresh private mapping touches no memory that exists.
         let base = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
@@ -93,34 +104,29 @@ impl Region {
         let _ = unsafe { rustix::mm::madvise(self.base, self.length(), Advice::LinuxNoHugepage) };
     }
 
-    /// How many slots there are.
-    pub(crate) fn slots(&self) -> u32 {
-        self.slots
-    }
-
-    /// Bytes of address space per slot.
-    pub(crate) fn slot_size(&self) -> usize {
-        self.slot
-    }
-
     fn length(&self) -> usize {
-        self.slot * self.slots as usize
+        self.slot * self.slots.len()
     }
 
     fn start(&self, slot: u32) -> *mut c_void {
-        assert!(slot < self.slots, "a slot of this region");
-        self.base.wrapping_byte_add(self.slot * slot as usize)
+        assert!(self.slots.contains(&slot), "a slot of this region");
+        self.base.wrapping_byte_add(self.slot * (slot - self.slots.start) as usize)
+    }
+
+    /// Where slots of this region start, and their bytes.
+    fn extent(&self, slots: &Range<u32>) -> (*mut c_void, usize) {
+        assert!(slots.end <= self.slots.end, "slots of this region");
+        (self.start(slots.start), self.slot * slots.len())
     }
 
     /// Makes the memory of slots usable that were never used since [`Region::reserve`] or [`Region::reset`].
     pub(crate) fn ready(&self, slots: Range<u32>) -> io::Result<()> {
         let access = MprotectFlags::READ | MprotectFlags::WRITE;
-        let Some(last) = slots.clone().last() else { return Ok(()) };
-        let _ = self.start(last);
+        let (start, length) = self.extent(&slots);
         // SAFETY: M1; nothing refers to these slots yet.
         unsafe {
             if self.guard_by_advice {
-                rustix::mm::mprotect(self.start(slots.start), self.slot * slots.len(), access)?;
+                rustix::mm::mprotect(start, length, access)?;
                 for slot in slots {
                     guard::install(self.start(slot), self.page)?;
                 }
@@ -136,8 +142,9 @@ impl Region {
 
     /// The stack of a slot that is ready, and has none (M2).
     pub(crate) fn stack(&self, slot: u32) -> io::Result<Stack> {
-        let size = self.slot - self.page;
-        Ok(Stack { slot, top: self.start(slot).wrapping_byte_add(self.slot), size })
+        let length = self.slot - (slot as usize % COLOURS) * COLOUR;
+        let top = self.start(slot).wrapping_byte_add(length);
+        Ok(Stack { slot, top, size: length - self.page })
     }
 
     /// Gives all pages of a stack that is not in use back to the system but the highest `keep` bytes.
@@ -150,11 +157,10 @@ impl Region {
 
     /// Gives all pages of slots back to the system. They are ready, and have no stacks.
     pub(crate) fn clear(&self, slots: Range<u32>) {
-        let Some(last) = slots.clone().last() else { return };
-        let _ = self.start(last);
+        let (start, length) = self.extent(&slots);
         if self.guard_by_advice {
             // Guards stay.
-            self.discard(self.start(slots.start), self.slot * slots.len());
+            self.discard(start, length);
         } else {
             for slot in slots {
                 self.discard(self.start(slot).wrapping_byte_add(self.page), self.slot - self.page);
@@ -177,20 +183,15 @@ impl Region {
     }
 
     /// Returns slots, none of which is in use, to the state that they had after [`Region::reserve`], page tables included.
-    /// `false` if the system refuses; then nothing has changed.
-    pub(crate) fn reset(&self, slots: u32) -> bool {
-        if slots == 0 {
-            return true;
-        }
-        let _ = self.start(slots - 1);
+    pub(crate) fn reset(&self, slots: Range<u32>) -> io::Result<()> {
+        let (start, length) = self.extent(&slots);
         // SAFETY: M1; the new mapping takes the place of slots that nothing uses.
-        let mapped = unsafe {
+        unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
-            let length = self.slot * slots as usize;
-            rustix::mm::mmap_anonymous(self.base, length, ProtFlags::empty(), flags)
-        };
+            rustix::mm::mmap_anonymous(start, length, ProtFlags::empty(), flags)?;
+        }
         self.keep_pages_small();
-        mapped.is_ok()
+        Ok(())
     }
 
     /// Bytes of memory that a stack has; `None` if the system does not tell.
@@ -211,9 +212,10 @@ impl Drop for Region {
     }
 }
 
-/// Bytes of a slot for a stack of `size` bytes.
-fn slot_size(size: usize, page: usize) -> Option<usize> {
-    size.checked_next_multiple_of(page)?.checked_add(page)
+/// Bytes of address space for a stack of `size` bytes.
+pub(crate) fn slot_size(size: usize) -> Option<usize> {
+    let page = rustix::param::page_size();
+    size.checked_add(COLOUR * (COLOURS - 1))?.checked_next_multiple_of(page)?.checked_add(page)
 }
 
 #[cold]
@@ -287,7 +289,7 @@ impl Stack {
         self.slot
     }
 
-    /// The address above the stack's highest word. A multiple of 16.
+    /// The address above the stack's highest word. The start of a cache line.
     pub(crate) fn top(&self) -> *mut u8 {
         self.top.cast()
     }

@@ -1,0 +1,195 @@
+//! The memory and the addresses of a whole process, which is why this is a process of its own.
+
+#![cfg(target_os = "linux")]
+
+#[path = "support/parked.rs"]
+mod parked;
+mod support;
+
+use parked::{MODULE, Wasm, each_setup, limited, module};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use support::each_backend;
+use wasmfx::wasmtime::*;
+
+/// One test at a time.
+static MEMORY: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the kernel has guards that take no mappings: Linux 6.13.
+fn cheap_guards() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()) >= Some((6, 13))
+}
+
+/// Bytes of memory that the process has.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+/// 100,000 suspended and as many fresh go with their store, and leave every stack to the next.
+#[test]
+fn a_store_dropped_with_all_stacks() {
+    let _alone = alone();
+    let all = |mut config: Config, by_mprotect: bool| {
+        // Where stacks take mappings these must be fewer than the system allows.
+        let count: u32 = if by_mprotect || !cheap_guards() { 20_000 } else { 100_000 };
+        if by_mprotect {
+            config.continuation_guards_by_mprotect();
+        }
+        let module = module(config.continuation_stacks(count));
+        let (start, mut left) = (resident(), Vec::new());
+        for _ in 0..3 {
+            let mut wasm = Wasm::new(&module);
+            let before = resident();
+            wasm.fill(count, 0).unwrap();
+            wasm.call("fill-fresh", &[Val::I32(count as i32)]).unwrap();
+            limited(wasm.fill(1, 0), "continuation-stacks");
+            let ContinuationStatistics { alive, stacks, bytes_reserved, bytes_resident, .. } =
+                wasm.statistics();
+            assert_eq!((alive, stacks), (2 * count as usize + 1, count as usize));
+            assert!(bytes_reserved / stacks >= 768 << 10);
+            let (during, memory) = (resident(), bytes_resident.unwrap());
+            assert!(
+                memory >= 4096 * stacks && during > before + memory * 9 / 10,
+                "{before} {during} {memory}"
+            );
+            drop(wasm);
+            let after = resident();
+            assert!(after < during - memory + (16 << 20), "{before} before, {during} during, {after} after");
+            left.push(after);
+        }
+        // The allocator may keep what the continuations of one round took.
+        assert!(left[2] < start + (128 << 20), "{start} {left:?}");
+    };
+    each_backend(|config| [false, true].into_iter().for_each(|by_mprotect| all(config(), by_mprotect)));
+}
+
+/// Deep stacks give their memory back when they end, and not when their store does.
+#[test]
+fn memory_after_a_burst() {
+    let _alone = alone();
+    each_setup(|config| {
+        let count = 10_000;
+        for (keep, warm) in [(None, 4096 * (16 << 10)), (Some(0), 0)] {
+            let mut config = config();
+            if let Some(keep) = keep {
+                config.continuation_keep_resident(keep);
+            }
+            let module = module(&config);
+            let mut one = Wasm::new(&module);
+            one.fill(1, 1024).unwrap();
+            // 64 KiB or more, whatever a frame takes.
+            let depth = (64 << 20) / one.statistics().bytes_resident.unwrap() as i32 * 5 / 4;
+            drop(one);
+            let mut wasm = Wasm::new(&module);
+            let before = resident();
+            for _ in 0..2 {
+                wasm.fill(count, depth).unwrap();
+                let deep = wasm.statistics().bytes_resident.unwrap();
+                let each = deep / count as usize;
+                assert!((60 << 10..100 << 10).contains(&each), "{each} bytes each");
+                assert!(resident() > before + (count as usize * each) * 9 / 10);
+                wasm.drain();
+                let ContinuationStatistics { stacks, bytes_resident, .. } = wasm.statistics();
+                assert!(stacks <= 65, "{stacks} stacks");
+                assert!(bytes_resident.unwrap() <= 66 * each, "{bytes_resident:?}");
+                // Page tables, continuations and the table may stay.
+                let after = resident();
+                let bound = before + warm + 65 * each + (24 << 20);
+                assert!(after <= bound, "{before} before, {after} after");
+            }
+        }
+    });
+}
+
+/// Room for arguments of fresh continuations.
+#[test]
+fn arguments_of_a_store() {
+    let _alone = alone();
+    each_setup(|config| {
+        let text = format!(
+            r#"(module (type $ft (func (param {params}))) (type $ct (cont $ft))
+            (type $rf (func)) (type $rc (cont $rf))
+            (func $f (type $ft)) (func $g (type $rf)) (elem declare func $f $g)
+            (func (export "many") (loop $l (drop (cont.new $ct (ref.func $f))) (br $l)))
+            (func (export "one") (resume $rc (cont.new $rc (ref.func $g)))))"#,
+            params = "i64 ".repeat(1000),
+        );
+        let engine = Engine::new(&config()).unwrap();
+        let module = Module::new(&engine, text).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let mut wasm = Wasm { store, instance };
+        for _ in 0..2 {
+            limited(wasm.call("many", &[]), "arguments");
+        }
+        let ContinuationStatistics { alive, peak, created, .. } = wasm.statistics();
+        assert_eq!((alive, created), ((1 << 26) / 1000, (1 << 26) / 1000));
+        wasm.call("one", &[]).unwrap();
+        assert_eq!(peak, alive, "what was refused was never alive");
+    });
+}
+
+/// Room for arguments comes back when continuations end.
+#[test]
+fn arguments_of_continuations_that_ended() {
+    let _alone = alone();
+    each_backend(|config| {
+        let text = format!(
+            r#"(module (type $f64 (func (param {p64}))) (type $c64 (cont $f64))
+            (type $f65 (func (param {p65}))) (type $c65 (cont $f65))
+            (func $f (type $f64)) (func $g (type $f65)) (elem declare func $f $g)
+            (table $all 1048576 (ref null $c64))
+            (func (export "make") (local $i i32)
+              (loop $l
+                (table.set $all (local.get $i) (cont.new $c64 (ref.func $f)))
+                (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1048576)))))
+            (func (export "end") (local $i i32)
+              (loop $l
+                (resume $c64 {args} (table.get $all (local.get $i)))
+                (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1048576)))))
+            (func (export "new") (drop (cont.new $c65 (ref.func $g)))))"#,
+            p64 = "i64 ".repeat(64),
+            args = "(i64.const 0) ".repeat(64),
+            p65 = "i64 ".repeat(65),
+        );
+        let engine = Engine::new(&config()).unwrap();
+        let module = Module::new(&engine, text).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let mut wasm = Wasm { store, instance };
+        wasm.call("make", &[]).unwrap();
+        limited(wasm.call("new", &[]), "arguments");
+        wasm.call("end", &[]).unwrap();
+        assert_eq!(wasm.alive(), 0);
+        wasm.call("new", &[]).unwrap();
+    });
+}
+
+/// More engines than fit the address space with all stacks that each may have: an engine reserves what it uses, and
+/// leaves the process what it needs for all else.
+#[test]
+fn many_engines() {
+    let _alone = alone();
+    each_setup(|config| {
+        let code = Engine::new(&config()).unwrap().precompile_module(MODULE.as_bytes()).unwrap();
+        let mut engines = Vec::new();
+        for number in 0..300 {
+            let engine = Engine::new(&config()).unwrap();
+            // SAFETY: the bytes come from `precompile_module`.
+            let module = unsafe { Module::deserialize(&engine, &code) }.unwrap();
+            let mut wasm = Wasm::new(&module);
+            wasm.fill(40, 0).unwrap();
+            engines.push(wasm);
+            let thread = std::thread::Builder::new().spawn(|| ());
+            thread.unwrap_or_else(|e| panic!("no thread besides {number} engines: {e}")).join().unwrap();
+        }
+        engines.iter_mut().for_each(Wasm::drain);
+    });
+}
