@@ -393,7 +393,7 @@ fn ends_while_there_are_no_stacks() {
 #[test]
 fn sizes_that_cannot_be() {
     fn refusal(config: &Config) -> String {
-        format!("{:?}", Engine::new(config).err().expect("the configuration is refused"))
+        format!("{:?}", Engine::new(config).expect_err("the configuration is refused"))
     }
     each_setup(|config| {
         for size in [0, 1, (512 << 10) + (128 << 10) - 1, usize::MAX, usize::MAX - 4095, isize::MAX as usize]
