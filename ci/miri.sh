@@ -5,7 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 for toolchain in "" +nightly; do
     if cargo $toolchain miri --version > /dev/null 2>&1; then
-        # The 16 colours and the address space are what Miri leaves out, and so do the tests.
         MIRIFLAGS="-Zmiri-permissive-provenance -Zmiri-disable-isolation" PROPTEST_CASES=4 \
             cargo $toolchain miri test --locked --target-dir target/miri --package wasmfx-runtime
         exit

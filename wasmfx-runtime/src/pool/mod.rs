@@ -257,7 +257,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-    use std::sync::Arc;
 
     fn config() -> PoolConfig {
         PoolConfig { max_wasm_stack: 64 << 10, ..PoolConfig::default() }
@@ -298,28 +297,6 @@ mod tests {
         }
         let config = PoolConfig { stack_size: Some((64 << 10) + MIN_HOST_STACK), ..config() };
         assert_eq!(take(&StackPool::new(config).unwrap(), 1).len(), 1);
-    }
-
-    #[test]
-    fn stacks_that_do_not_fit_are_an_error() {
-        for stack_size in [1 << 47, isize::MAX as usize / 2] {
-            let pool = StackPool::new(PoolConfig { stack_size: Some(stack_size), ..config() }).unwrap();
-            for _ in 0..2 {
-                let error = pool.take(1, &mut Vec::new()).unwrap_err();
-                assert!(matches!(error, Error::NoAddresses { .. }), "{error}");
-            }
-        }
-        // As many as there are addresses for.
-        let pool = StackPool::new(PoolConfig { stack_size: Some(1 << 42), ..config() }).unwrap();
-        let mut stacks = Vec::new();
-        let error = loop {
-            if let Err(error) = pool.take(1, &mut stacks) {
-                break error;
-            }
-        };
-        assert!(matches!(error, Error::NoAddresses { .. }), "{error}");
-        assert!(stacks.len() < 32);
-        pool.give_back(stacks);
     }
 
     #[test]
@@ -371,6 +348,29 @@ mod tests {
     #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
     mod memory {
         use super::*;
+        use std::sync::Arc;
+
+        #[test]
+        fn stacks_that_do_not_fit_are_an_error() {
+            for stack_size in [1 << 47, isize::MAX as usize / 2] {
+                let pool = StackPool::new(PoolConfig { stack_size: Some(stack_size), ..config() }).unwrap();
+                for _ in 0..2 {
+                    let error = pool.take(1, &mut Vec::new()).unwrap_err();
+                    assert!(matches!(error, Error::NoAddresses { .. }), "{error}");
+                }
+            }
+            // As many as there are addresses for.
+            let pool = StackPool::new(PoolConfig { stack_size: Some(1 << 42), ..config() }).unwrap();
+            let mut stacks = Vec::new();
+            let error = loop {
+                if let Err(error) = pool.take(1, &mut stacks) {
+                    break error;
+                }
+            };
+            assert!(matches!(error, Error::NoAddresses { .. }), "{error}");
+            assert!(stacks.len() < 32);
+            pool.give_back(stacks);
+        }
 
         /// Writes a number of the stack's own near both ends.
         fn mark(stack: &Stack) {
