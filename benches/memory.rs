@@ -223,7 +223,10 @@ fn child(backend: &str, module: &str, export: &str, args: &[String]) -> Result<(
 
     let most = AtomicU64::new(0);
     let done = AtomicBool::new(false);
-    let sample = || most.fetch_max(memory(), Relaxed);
+    let sample = || {
+        let (pages, tables) = support::process_memory();
+        most.fetch_max((pages + tables) as u64, Relaxed)
+    };
     let (outcome, time) = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Relaxed) {
@@ -249,14 +252,4 @@ fn child(backend: &str, module: &str, export: &str, args: &[String]) -> Result<(
     };
     println!("{outcome} {} {}", most.into_inner(), time.as_nanos());
     Ok(())
-}
-
-/// Bytes of resident memory and of page tables.
-fn memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().trim_end_matches(" kB").parse::<u64>().ok()
-    };
-    (kib("VmRSS:").unwrap_or(0) + kib("VmPTE:").unwrap_or(0)) << 10
 }

@@ -26,6 +26,20 @@ fn enabling_it_is_enough() {
 }
 
 #[test]
+fn sizes_and_limits_can_be_asked_for() {
+    let engine = Engine::new(&config()).unwrap();
+    assert_eq!(engine.get_continuation_stack_size(), None);
+    let mut config = config();
+    config.continuation_stack_size(1 << 20).continuation_stacks(2);
+    config.continuations_per_store(3).continuation_keep_resident(4);
+    let engine = Engine::new(&config).unwrap();
+    assert_eq!(engine.get_continuation_stack_size(), Some(1 << 20));
+    assert_eq!(engine.get_continuation_stacks(), Some(2));
+    assert_eq!(engine.get_continuations_per_store(), Some(3));
+    assert_eq!(engine.get_continuation_keep_resident(), Some(4));
+}
+
+#[test]
 fn it_is_off_by_default() {
     let error = Module::new(&Engine::default(), MODULE).unwrap_err();
     assert!(format!("{error:?}").contains("stack switching"), "{error:?}");

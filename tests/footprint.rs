@@ -27,9 +27,7 @@ fn cheap_guards() -> bool {
 
 /// Bytes of memory that the process has.
 fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    support::process_memory().0
 }
 
 /// 100,000 suspended and as many fresh go with their store, and leave every stack to the next.
@@ -56,12 +54,13 @@ fn a_store_dropped_with_all_stacks() {
             assert!(bytes_reserved / stacks >= 768 << 10);
             let (during, memory) = (resident(), bytes_resident.unwrap());
             assert!(
-                memory >= 4096 * stacks && during > before + memory * 9 / 10,
+                memory >= 4096 * stacks && during > before + memory * 7 / 10,
                 "{before} {during} {memory}"
             );
             drop(wasm);
             let after = resident();
-            assert!(after < during - memory + (16 << 20), "{before} before, {during} during, {after} after");
+            // A few thousand stay warm, with the page that they touched.
+            assert!(after < during - memory + (24 << 20), "{before} before, {during} during, {after} after");
             left.push(after);
         }
         // The allocator may keep what the continuations of one round took.
@@ -97,14 +96,46 @@ fn memory_after_a_burst() {
                 assert!(resident() > before + (count as usize * each) * 9 / 10);
                 wasm.drain();
                 let ContinuationStatistics { stacks, bytes_resident, .. } = wasm.statistics();
-                assert!(stacks <= 65, "{stacks} stacks");
-                assert!(bytes_resident.unwrap() <= 66 * each, "{bytes_resident:?}");
-                // Page tables, continuations and the table may stay.
+                assert!(stacks <= 64, "{stacks} stacks");
+                // The last 16 keep what they have, unless none is to keep anything.
+                let idle = if keep == Some(0) { 0 } else { 16 * each + 48 * (16 << 10) };
+                assert!(bytes_resident.unwrap() <= idle, "{bytes_resident:?}");
+                // Continuations and the table may stay.
                 let after = resident();
-                let bound = before + warm + 65 * each + (24 << 20);
+                let bound = before + warm + idle + (24 << 20);
                 assert!(after <= bound, "{before} before, {after} after");
             }
         }
+    });
+}
+
+/// Page tables go as well, but those of the regions where this store has idle stacks. Another store has a stack in
+/// use, one of the first.
+#[test]
+fn page_tables_after_a_burst() {
+    let _alone = alone();
+    if !cheap_guards() {
+        eprintln!("left out: so many stacks take too many mappings here");
+        return;
+    }
+    each_backend(|config| {
+        let module = module(&config());
+        let mut other = Wasm::new(&module);
+        let parked = other.park(7).unwrap();
+        let (_, before) = support::process_memory();
+        for _ in 0..2 {
+            let mut wasm = Wasm::new(&module);
+            wasm.fill(100_000, 0).unwrap();
+            let (_, during) = support::process_memory();
+            assert!(during > before + (100 << 20), "{before} {during}");
+            wasm.drain();
+            let (_, after) = support::process_memory();
+            assert!(after < during * 6 / 10, "{before} before, {during} during, {after} after");
+            drop(wasm);
+            let (_, after) = support::process_memory();
+            assert!(after < before + (16 << 20), "{before} before, {during} during, {after} after");
+        }
+        assert_eq!(other.go(parked).unwrap(), 7);
     });
 }
 

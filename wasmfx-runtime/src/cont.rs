@@ -68,8 +68,16 @@ pub struct Continuations {
     indices: Indices,
     /// Those that the engine's embedder was asked about, or need not be.
     permitted: usize,
-    /// Stacks that nothing runs on.
+    /// Stacks that nothing runs on, the one used last at the end.
     idle_stacks: Vec<Stack>,
+    /// How many of the first idle stacks have been trimmed.
+    cool: usize,
+    /// How many may be idle.
+    max_idle: usize,
+    /// How many idle ones may not have been trimmed.
+    max_hot: usize,
+    /// Whether the pool knows of this store.
+    joined: bool,
     /// Stacks in use or idle.
     stacks: usize,
     /// Slots of the argument buffers of all that are not free.
@@ -123,10 +131,14 @@ impl Continuations {
     pub fn new(pool: Arc<StackPool>) -> Continuations {
         Continuations {
             indices: Indices::new(pool.config().continuations_per_store),
+            max_hot: pool.max_hot(),
             pool,
             chunks: Vec::new(),
             permitted: 0,
             idle_stacks: Vec::new(),
+            cool: 0,
+            max_idle: 0,
+            joined: false,
             stacks: 0,
             slots: 0,
             created: 0,
@@ -219,36 +231,53 @@ impl Continuations {
     /// A stack, idle or the pool's.
     #[inline]
     pub(crate) fn take_stack(&mut self) -> Result<Stack, Error> {
-        match self.idle_stacks.pop() {
-            Some(stack) => Ok(stack),
-            None => self.take_stacks(),
+        if self.idle_stacks.is_empty() {
+            self.take_stacks()?;
         }
+        let stack = self.idle_stacks.pop().expect("the pool adds one at least");
+        self.cool = self.cool.min(self.idle_stacks.len());
+        Ok(stack)
     }
 
     #[cold]
-    fn take_stacks(&mut self) -> Result<Stack, Error> {
+    fn take_stacks(&mut self) -> Result<(), Error> {
+        if !self.joined {
+            self.pool.join();
+            self.joined = true;
+        }
         // As many as there are: a store with one continuation has no use for a batch.
-        self.pool.take(self.stacks, &mut self.idle_stacks)?;
+        self.max_idle = self.pool.take(self.stacks, &mut self.idle_stacks)?;
         self.stacks += self.idle_stacks.len();
-        Ok(self.idle_stacks.pop().expect("the pool adds one at least"))
+        self.cool = self.idle_stacks.len();
+        Ok(())
     }
 
     /// Takes back a stack that nothing runs on.
     #[inline]
     pub(crate) fn put_stack(&mut self, stack: Stack) {
         self.idle_stacks.push(stack);
-        if self.idle_stacks.len() > self.pool.max_idle() {
-            self.give_stacks_back();
+        let idle = self.idle_stacks.len();
+        if idle > self.max_idle || idle - self.cool > self.max_hot {
+            self.tidy();
         }
     }
 
+    /// Gives the older half of the idle stacks back if they are too many, or the older half of the hot ones' memory.
     #[cold]
-    fn give_stacks_back(&mut self) {
-        // The older half; all, if it may keep none.
-        let surplus = self.idle_stacks.len() - self.pool.max_idle() / 2;
-        let stacks: Vec<_> = self.idle_stacks.drain(..surplus).collect();
-        self.stacks -= stacks.len();
-        self.pool.give_back(stacks);
+    fn tidy(&mut self) {
+        let idle = self.idle_stacks.len();
+        if idle > self.max_idle {
+            let surplus = idle - self.max_idle / 2;
+            let trimmed = self.cool.min(surplus);
+            self.cool -= trimmed;
+            self.stacks -= surplus;
+            let stacks = self.idle_stacks.drain(..surplus).collect();
+            self.max_idle = self.pool.give_back(stacks, trimmed);
+        } else {
+            let cool = idle - self.max_hot / 2;
+            self.idle_stacks[self.cool..cool].iter().for_each(|stack| self.pool.trim(stack));
+            self.cool = cool;
+        }
     }
 
     /// Ends a continuation of which nothing runs any more: its stack and its `VMContRef` are for others now.
@@ -372,7 +401,9 @@ impl Drop for Continuations {
             stacks.extend(cont.stack.take());
         }
         debug_assert_eq!(stacks.len(), self.stacks);
-        self.pool.give_back(stacks);
+        if self.joined {
+            self.pool.leave(stacks, self.cool);
+        }
         for chunk in self.chunks.drain(..) {
             let chunk = NonNull::slice_from_raw_parts(chunk, CHUNK);
             // SAFETY: `grow` leaked it; what was initialised in it has been read out.
@@ -426,5 +457,137 @@ impl Continuation {
         self.vm.values = VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 };
         self.switch = ptr::null_mut();
         self.stack_range = 0..0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PoolConfig;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        New(u32, u32),
+        /// Of the nth reference that is usable: is it resumed for the first time, or again?
+        Resume(usize),
+        /// Of the nth that runs: is it captured, or does it end?
+        Leave(usize, bool),
+        Discard(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0u32..40, 0u32..40).prop_map(|(params, results)| Step::New(params, results)),
+            4 => any::<usize>().prop_map(Step::Resume),
+            4 => (any::<usize>(), any::<bool>()).prop_map(|(which, ends)| Step::Leave(which, ends)),
+            1 => any::<usize>().prop_map(Step::Discard),
+        ]
+    }
+
+    /// Takes the nth, if there are any.
+    fn nth<T>(all: &mut Vec<T>, n: usize) -> Option<T> {
+        (!all.is_empty()).then(|| all.swap_remove(n % all.len()))
+    }
+
+    proptest! {
+        /// Whatever is made, resumed, captured and ended, references are usable once, counts are right, and nothing is
+        /// lost. What resumes and captures do to a `VMContRef` is done here by hand.
+        #[test]
+        fn a_reference_is_usable_once(
+            limit in 0u32..50,
+            stacks in 0u32..50,
+            steps in prop::collection::vec(step(), 0..300),
+        ) {
+            let config = PoolConfig { continuations_per_store: limit, stacks, ..PoolConfig::default() };
+            let pool = Arc::new(StackPool::new(config).unwrap());
+            let mut all = Continuations::new(pool.clone());
+            // Usable references, those to fresh ones with their slots; what runs; and every reference ever.
+            let (mut usable, mut running) = (Vec::<(VMContObj, Option<u32>)>::new(), Vec::new());
+            let mut ever: HashMap<(usize, usize), VMContObj> = HashMap::new();
+            let (mut slots, mut created, mut peak) = (0, 0, 0);
+            for step in steps {
+                match step {
+                    Step::New(params, results) => {
+                        let full = usable.len() + running.len() == limit as usize;
+                        match all.allocate(ptr::dangling_mut(), ptr::dangling_mut(), 0, params, results) {
+                            Err(_) => prop_assert!(full),
+                            Ok(contref) => {
+                                prop_assert!(!full);
+                                // SAFETY: it has just been made.
+                                let revision = unsafe { contref.as_ref() }.revision;
+                                let obj = VMContObj { contref, revision };
+                                prop_assert!(ever.insert((contref.addr().get(), revision), obj).is_none());
+                                usable.push((obj, Some(params.max(results))));
+                                created += 1;
+                                slots += params.max(results) as usize;
+                            }
+                        }
+                    }
+                    Step::Resume(n) => if let Some((obj, fresh)) = nth(&mut usable, n) {
+                        let stack = if fresh.is_some() { all.take_stack().map(Some) } else { Ok(None) };
+                        let Ok(stack) = stack else {
+                            prop_assert!(all.stacks == stacks as usize);
+                            usable.push((obj, fresh));
+                            continue;
+                        };
+                        // SAFETY: it is alive, and nothing else borrows it.
+                        let this = unsafe { &mut *obj.contref.cast::<Continuation>().as_ptr() };
+                        this.stack = stack.or(this.stack.take());
+                        this.vm.revision += 1;
+                        this.vm.state = VMContState::Running;
+                        running.push(obj.contref);
+                    }
+                    Step::Leave(n, ends) => if let Some(contref) = nth(&mut running, n) {
+                        // SAFETY: it runs, as far as `all` knows, and has a stack.
+                        unsafe {
+                            let this = contref.cast::<Continuation>().as_ptr();
+                            if ends {
+                                slots -= (*this).slots.len();
+                                all.release(contref.cast());
+                            } else {
+                                (*this).vm.state = VMContState::Suspended;
+                                let obj = VMContObj { contref, revision: (*this).vm.revision };
+                                prop_assert!(ever.insert((contref.addr().get(), obj.revision), obj).is_none());
+                                usable.push((obj, None));
+                            }
+                        }
+                    }
+                    Step::Discard(n) => if !usable.is_empty() {
+                        let n = n % usable.len();
+                        if let (obj, Some(capacity)) = usable[n] {
+                            usable.swap_remove(n);
+                            slots -= capacity as usize;
+                            // SAFETY: it is fresh.
+                            unsafe { all.discard(obj.contref) };
+                        }
+                    }
+                }
+                peak = peak.max(usable.len() + running.len());
+                let found = all.statistics();
+                prop_assert_eq!((found.alive, found.peak, found.created), (usable.len() + running.len(), peak, created));
+                prop_assert_eq!(all.slots, slots);
+                // SAFETY: they are all of `all` (C2).
+                let fit = ever.values().filter(|obj| unsafe { obj.contref.as_ref() }.revision == obj.revision);
+                // Those that are usable, and of those that are free the next one's, which nobody has yet.
+                for obj in fit {
+                    // SAFETY: as above.
+                    let state = unsafe { obj.contref.as_ref() }.state;
+                    let has = usable.iter().any(|(other, _)| other == obj);
+                    prop_assert_eq!(has, matches!(state, VMContState::Fresh | VMContState::Suspended));
+                    prop_assert!(has, "a reference that was used up is as good as new");
+                }
+            }
+            drop(all);
+            // All stacks are back.
+            let mut next = Continuations::new(pool);
+            let mut taken = Vec::new();
+            while let Ok(stack) = next.take_stack() {
+                taken.push(stack);
+            }
+            prop_assert_eq!(taken.len(), stacks as usize);
+            taken.into_iter().for_each(|stack| next.put_stack(stack));
+        }
     }
 }

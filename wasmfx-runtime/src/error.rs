@@ -38,7 +38,9 @@ pub enum Error {
         /// Bytes asked for.
         size: usize,
         /// Stacks that the engine has given out.
-        held: usize,
+        held: u32,
+        /// Whether each takes mappings of the process, of which Linux has a limit.
+        mappings: bool,
         /// What the system said.
         cause: Cause,
     },
@@ -99,13 +101,13 @@ impl fmt::Display for Error {
                     "the store's continuations hold room for {limit} arguments already, and may hold no more"
                 )
             }
-            Error::NoStack { size, held, cause } => {
+            Error::NoStack { size, held, mappings, cause } => {
                 write!(
                     f,
                     "no memory for another continuation's stack ({size} bytes; the engine has given out {held}): \
                      {cause}"
                 )?;
-                if cfg!(target_os = "linux") {
+                if *mappings && cfg!(target_os = "linux") {
                     f.write_str("; before Linux 6.13 each takes two mappings, see sysctl vm.max_map_count")?;
                 }
                 Ok(())
@@ -113,8 +115,8 @@ impl fmt::Display for Error {
             Error::NoAddresses { size, count, cause } => {
                 write!(
                     f,
-                    "no address space for {count} more continuation stacks of {size} bytes: {cause}; configure smaller \
-                     ones (continuation-stack-size) or raise the process's limit"
+                    "no address space for {count} more continuation stacks of {size} bytes: {cause}; configure fewer \
+                     (continuation-stacks) or smaller ones (continuation-stack-size), or raise the process's limit"
                 )
             }
             Error::StackSize { size: Some(size), max_wasm_stack } => {

@@ -20,7 +20,7 @@ pub const DEFAULT_STACKS: u32 = 1 << 20;
 /// Bytes of address space that the first stacks of an engine reserve; each further reservation doubles that.
 ///
 /// A million stacks take 0.75 TiB of the 128 that x86-64 has; an engine with a few should not.
-pub const FIRST_REGION: usize = 1 << 30;
+pub const FIRST_REGION: usize = 128 << 20;
 
 /// Bytes of a stack for Wasm, as Wasmtime's default has it.
 pub const DEFAULT_WASM_STACK: usize = 512 << 10;
@@ -37,15 +37,20 @@ pub const HOST_STACK: usize = 256 << 10;
 /// A trampoline stores each argument in a slot: a thousand take 16 KiB.
 pub const MIN_HOST_STACK: usize = 128 << 10;
 
-/// Idle stacks that a store keeps for its next continuations. They keep the memory that they touched: to find out
-/// how much that is takes a system call, which this number spreads.
+/// Idle stacks that a store keeps for its next continuations.
 ///
 /// Half of them come from the engine, and go back, at a time, so that going up and down by one does not ask it
 /// each time.
 pub const MAX_IDLE_STACKS: usize = 64;
 
-/// A store keeps no more idle stacks than the engine's stacks divided by this: other stores may want them.
-pub const IDLE_SHARE: u32 = 1024;
+/// A store keeps no more idle stacks than the engine's stacks divided by this and by the number of stores, as
+/// of when it last asked: other stores may want them. If all do so in turn, from the first to the millionth, the
+/// sum stays below the engine's stacks (1 + ln(1,000,000) is less than this).
+pub const IDLE_PART: usize = 16;
+
+/// Idle stacks of a store that keep all memory that they touched: to find out how much that is takes a system
+/// call, which this number saves who goes up and down by less.
+pub const MAX_HOT_STACKS: usize = 16;
 
 /// Bytes that an idle stack of the engine's keeps, unless the engine's configuration says otherwise.
 pub const DEFAULT_KEEP_RESIDENT: usize = 16 << 10;
@@ -53,6 +58,5 @@ pub const DEFAULT_KEEP_RESIDENT: usize = 16 << 10;
 /// Idle stacks of an engine that keep memory: with the default above they keep 64 MiB.
 pub const MAX_WARM_STACKS: usize = 4096;
 
-/// Once no stack of an engine is in use, and so many have been, their page tables go back to the system as well:
-/// 6 MiB, and page tables for warm stacks are worth keeping.
+/// Page tables of so many stacks of an engine stay, or somewhat more: 6 MiB, and those of warm stacks are worth keeping.
 pub const RESET_STACKS: u32 = 4096;

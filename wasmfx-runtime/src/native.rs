@@ -51,6 +51,7 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     assert!(this.stack.is_none(), "what starts is resumed at once");
     let stack = this.stack.insert(host.continuations().take_stack()?);
     let (top, size) = (stack.top(), stack.size());
+    assert!(!top.is_null(), "this build's stacks are wasmtime-fiber's: it has no native backend");
     let max_wasm_stack = host.continuations().pool().config().max_wasm_stack;
     let record = top.cast::<usize>().wrapping_sub(2);
     // SAFETY: the word lies on the stack, on which nothing runs.

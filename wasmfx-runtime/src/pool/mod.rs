@@ -3,7 +3,7 @@
 //! ```text
 //!                    take: up to half                           take, put: no lock, no atomics
 //!   StackPool  ----------------------------->  store's idle stacks  <------>  continuations
-//!   (a lock)   <-----------------------------  (MAX_IDLE_STACKS)
+//!   (a lock)   <-----------------------------  (64, or its part)
 //!                    give back: the older half
 //! ```
 //!
@@ -11,16 +11,17 @@
 //!
 //! | where | how many | each keeps |
 //! | --- | --- | --- |
-//! | idle in a store | [`MAX_IDLE_STACKS`] per store, or fewer: [`IDLE_SHARE`] | what it touched |
-//! | warm in the pool | [`MAX_WARM_STACKS`] per engine | [`PoolConfig::keep_resident`] at most |
-//! | else in the pool | the rest | page tables alone, and those until the pool's last stack is back |
+//! | hot in a store | `MAX_HOT_STACKS` per store, none if `keep_resident` is 0 | what it touched |
+//! | else in a store | `MAX_IDLE_STACKS` per store, or its part: `IDLE_PART` | `keep_resident` |
+//! | warm in the pool | `MAX_WARM_STACKS` per engine | `keep_resident` |
+//! | else in the pool | the rest | page tables, until all stacks of its region are back, if that is not one of the first |
 
 mod index;
 
 use crate::Error;
 use crate::limits::{
-    DEFAULT_KEEP_RESIDENT, DEFAULT_STACKS, DEFAULT_WASM_STACK, HOST_STACK, IDLE_SHARE, MAX_CONTINUATIONS,
-    MAX_IDLE_STACKS, MAX_WARM_STACKS, MIN_HOST_STACK, RESET_STACKS,
+    DEFAULT_KEEP_RESIDENT, DEFAULT_STACKS, DEFAULT_WASM_STACK, HOST_STACK, IDLE_PART, MAX_CONTINUATIONS,
+    MAX_HOT_STACKS, MAX_IDLE_STACKS, MAX_WARM_STACKS, MIN_HOST_STACK, RESET_STACKS,
 };
 use crate::stack::{Guards, Regions, Stack, Unready, slot_size};
 pub(crate) use index::Indices;
@@ -40,7 +41,8 @@ pub struct PoolConfig {
     pub stacks: u32,
     /// The most continuations at a time of a store, whether they have a stack or not.
     pub continuations_per_store: u32,
-    /// Bytes of memory that an idle stack may keep: see the [module](crate::pool).
+    /// Bytes of memory that an idle stack may keep, rounded up to pages. A store's last few keep what they have, unless
+    /// this is 0.
     pub keep_resident: usize,
     /// How stacks are guarded.
     pub guards: Guards,
@@ -82,8 +84,6 @@ pub struct StackPool {
     stack_size: usize,
     /// Bytes of address space of a stack.
     slot_size: usize,
-    /// Idle stacks that a store keeps at most.
-    max_idle: usize,
     regions: Regions,
     slots: Mutex<Slots>,
 }
@@ -91,11 +91,24 @@ pub struct StackPool {
 /// The slots of the regions.
 #[derive(Debug)]
 struct Slots {
-    /// Those whose stacks have no memory are free here; those with some are in `warm`, and taken here.
-    indices: Indices,
+    /// Of each region that there may be.
+    regions: Vec<RegionSlots>,
+    /// Free slots whose stacks have memory. To their region they are taken.
     warm: Vec<u32>,
     /// Places in `warm` that are free and promised to no one.
     room: usize,
+    /// Stores that share the pool.
+    stores: usize,
+}
+
+/// The slots of one region.
+#[derive(Debug)]
+struct RegionSlots {
+    start: u32,
+    /// Counted from `start`.
+    indices: Indices,
+    /// How many stores have.
+    out: u32,
 }
 
 impl StackPool {
@@ -108,11 +121,14 @@ impl StackPool {
         let stack_size = config.stack_size()?;
         let overflow = Error::StackSize { size: config.stack_size, max_wasm_stack: config.max_wasm_stack };
         let slot_size = slot_size(stack_size).ok_or(overflow)?;
-        let max_idle = MAX_IDLE_STACKS.min((config.stacks / IDLE_SHARE) as usize);
-        let room = if config.keep_resident == 0 { 0 } else { MAX_WARM_STACKS };
-        let slots = Mutex::new(Slots { indices: Indices::new(config.stacks), warm: Vec::new(), room });
         let regions = Regions::new(config.stacks, stack_size, config.guards);
-        Ok(StackPool { config, stack_size, slot_size, max_idle, regions, slots })
+        let slots = Slots {
+            regions: regions.iter().map(RegionSlots::new).collect(),
+            warm: Vec::new(),
+            room: if config.keep_resident == 0 { 0 } else { MAX_WARM_STACKS },
+            stores: 0,
+        };
+        Ok(StackPool { config, stack_size, slot_size, regions, slots: Mutex::new(slots) })
     }
 
     /// What the pool was made with.
@@ -125,9 +141,9 @@ impl StackPool {
         self.slot_size
     }
 
-    /// Idle stacks that a store keeps at most.
-    pub(crate) fn max_idle(&self) -> usize {
-        self.max_idle
+    /// Idle stacks of a store that are not to be [trimmed](StackPool::trim), at most.
+    pub(crate) fn max_hot(&self) -> usize {
+        if self.config.keep_resident == 0 { 0 } else { MAX_HOT_STACKS }
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
@@ -135,56 +151,98 @@ impl StackPool {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds stacks to `stacks`: one at least, and up to half of what a store keeps if that many are `wanted`.
-    pub(crate) fn take(&self, wanted: usize, stacks: &mut Vec<Stack>) -> Result<(), Error> {
-        let wanted = wanted.min(self.max_idle / 2).max(1);
+    /// Idle stacks that a store may keep from now on.
+    fn max_idle(&self, slots: &Slots) -> usize {
+        MAX_IDLE_STACKS.min(self.config.stacks as usize / (IDLE_PART * slots.stores.max(1)))
+    }
+
+    /// Notes that one more store shares the pool, until it [leaves](StackPool::leave).
+    pub(crate) fn join(&self) {
+        self.lock().stores += 1;
+    }
+
+    /// Adds stacks to `stacks`: one at least, and up to half of what a store may keep if that many are `wanted`.
+    /// Returns how many it may keep.
+    pub(crate) fn take(&self, wanted: usize, stacks: &mut Vec<Stack>) -> Result<usize, Error> {
         let mut slots = self.lock();
+        let max_idle = self.max_idle(&slots);
+        let wanted = wanted.min(max_idle / 2).max(1);
         let mut taken = Vec::with_capacity(wanted);
         while taken.len() < wanted
-            && let Some(slot) = slots.take()
+            && let Some(slot) = slots.take_free()
         {
             taken.push(slot);
         }
         if taken.is_empty() {
-            let fresh = slots.indices.take_fresh(u32::try_from(wanted).expect("a few"));
-            if fresh.is_empty() {
-                return Err(Error::TooManyStacks { limit: slots.indices.limit() });
-            }
-            if let Err(error) = self.regions.ready(fresh.clone()) {
-                slots.indices.untake_fresh(fresh);
-                let (size, held) = (self.stack_size, slots.out());
-                return Err(match error {
-                    Unready::Addresses { count, cause } => {
-                        Error::NoAddresses { size, count, cause: cause.into() }
-                    }
-                    Unready::Memory(cause) => Error::NoStack { size, held, cause: cause.into() },
-                });
-            }
-            taken.extend(fresh);
+            taken.extend(self.take_fresh(&mut slots, wanted)?);
         }
         // The best last, as those who take them pop.
+        let before = stacks.len();
         while let Some(slot) = taken.pop() {
             match self.regions.stack(slot) {
-                Ok(stack) => stacks.push(stack),
+                Ok(stack) => {
+                    slots.regions[self.regions.index(slot)].out += 1;
+                    stacks.push(stack);
+                }
                 Err(cause) => {
-                    taken.push(slot);
-                    slots.indices.put(taken);
-                    return match stacks.is_empty() {
-                        true => Err(Error::NoStack {
-                            size: self.stack_size,
-                            held: slots.out(),
-                            cause: cause.into(),
-                        }),
-                        false => Ok(()),
-                    };
+                    for slot in taken.into_iter().chain([slot]) {
+                        slots.regions[self.regions.index(slot)].put(slot);
+                    }
+                    if stacks.len() > before {
+                        break;
+                    }
+                    let unready = Unready::Memory { mappings: false, cause };
+                    return Err(self.no_stack(&slots, unready));
                 }
             }
         }
-        Ok(())
+        Ok(max_idle)
     }
 
-    /// Takes stacks back that nothing runs on.
-    pub(crate) fn give_back(&self, mut stacks: Vec<Stack>) {
+    /// Takes slots that were never used: `wanted`, or one if there is no memory for so many.
+    fn take_fresh(&self, slots: &mut Slots, wanted: usize) -> Result<Range<u32>, Error> {
+        let mut wanted = u32::try_from(wanted).expect("a few");
+        for region in &mut slots.regions {
+            loop {
+                let fresh = region.indices.take_fresh(wanted);
+                if fresh.is_empty() {
+                    break;
+                }
+                let numbers = region.start + fresh.start..region.start + fresh.end;
+                match self.regions.ready(numbers.clone()) {
+                    Ok(()) => return Ok(numbers),
+                    Err(unready) => {
+                        region.indices.untake_fresh(fresh);
+                        if numbers.len() == 1 {
+                            return Err(self.no_stack(slots, unready));
+                        }
+                        wanted = 1;
+                    }
+                }
+            }
+        }
+        Err(Error::TooManyStacks { limit: self.config.stacks })
+    }
+
+    #[cold]
+    fn no_stack(&self, slots: &Slots, unready: Unready) -> Error {
+        let size = self.stack_size;
+        match unready {
+            Unready::Addresses { count, cause } => Error::NoAddresses { size, count, cause: cause.into() },
+            Unready::Memory { mappings, cause } => {
+                let held = slots.regions.iter().map(|region| region.out).sum();
+                Error::NoStack { size, held, mappings, cause: cause.into() }
+            }
+        }
+    }
+
+    /// Gives the memory of a stack that nothing runs on back to the system, but what it may keep.
+    pub(crate) fn trim(&self, stack: &Stack) {
+        self.regions.trim(stack, self.config.keep_resident);
+    }
+
+    /// Takes stacks back that nothing runs on. The first `trimmed` of them have been. Returns how many a store may keep.
+    pub(crate) fn give_back(&self, stacks: Vec<Stack>, trimmed: usize) -> usize {
         let warm = {
             let mut slots = self.lock();
             let warm = stacks.len().min(slots.room);
@@ -192,23 +250,37 @@ impl StackPool {
             warm
         };
         // Memory first: once a slot is free its memory may be another's.
-        let warm: Vec<u32> = stacks
-            .drain(..warm)
-            .map(|stack| {
-                self.regions.trim(&stack, self.config.keep_resident);
-                stack.slot()
-            })
-            .collect();
-        let mut cold: Vec<u32> = stacks.drain(..).map(|stack| stack.slot()).collect();
+        let mut numbers = Vec::with_capacity(stacks.len());
+        for (i, stack) in stacks.into_iter().enumerate() {
+            if (trimmed..warm).contains(&i) {
+                self.trim(&stack);
+            }
+            numbers.push(stack.slot());
+        }
+        let mut cold = numbers.split_off(warm);
         cold.sort_unstable_by(|a, b| b.cmp(a));
         for run in runs(&cold) {
             self.regions.clear(run);
         }
         let mut slots = self.lock();
-        slots.warm.extend(warm);
+        for &slot in &numbers {
+            slots.regions[self.regions.index(slot)].out -= 1;
+        }
+        slots.warm.extend(numbers);
         // The lowest are taken first, so that those in use stay close together.
-        slots.indices.put(cold);
-        slots.reset_if_idle(&self.regions);
+        for slot in cold {
+            let region = &mut slots.regions[self.regions.index(slot)];
+            region.out -= 1;
+            region.put(slot);
+        }
+        slots.reset_idle_regions(&self.regions);
+        self.max_idle(&slots)
+    }
+
+    /// As [`StackPool::give_back`], of a store that had [joined](StackPool::join) and is no more.
+    pub(crate) fn leave(&self, stacks: Vec<Stack>, trimmed: usize) {
+        self.give_back(stacks, trimmed);
+        self.lock().stores -= 1;
     }
 
     /// Bytes of memory that `stacks` have; `None` if the system does not tell.
@@ -219,31 +291,40 @@ impl StackPool {
 
 impl Slots {
     /// A slot that is ready.
-    fn take(&mut self) -> Option<u32> {
-        match self.warm.pop() {
-            Some(slot) => {
-                self.room += 1;
-                Some(slot)
+    fn take_free(&mut self) -> Option<u32> {
+        if let Some(slot) = self.warm.pop() {
+            self.room += 1;
+            return Some(slot);
+        }
+        self.regions.iter_mut().find_map(|region| Some(region.start + region.indices.take()?))
+    }
+
+    /// Gives page tables back too where a region is idle, but the first ones'.
+    fn reset_idle_regions(&mut self, regions: &Regions) {
+        for region in self.regions.iter_mut().rev() {
+            let reached = region.indices.reached();
+            if region.start < RESET_STACKS / 2 {
+                break;
             }
-            None => self.indices.take(),
+            if region.out == 0 && reached > 0 {
+                let slots = region.start..region.start + reached;
+                regions.reset(slots.clone());
+                let before = self.warm.len();
+                self.warm.retain(|slot| !slots.contains(slot));
+                self.room += before - self.warm.len();
+                region.indices.reset();
+            }
         }
     }
+}
 
-    /// How many stacks stores have.
-    fn out(&self) -> usize {
-        self.indices.taken() as usize - self.warm.len()
+impl RegionSlots {
+    fn new(slots: Range<u32>) -> RegionSlots {
+        RegionSlots { start: slots.start, indices: Indices::new(slots.end - slots.start), out: 0 }
     }
 
-    /// Gives page tables back too, once no stack is out and there were many.
-    fn reset_if_idle(&mut self, regions: &Regions) {
-        let reached = self.indices.reached();
-        if self.out() == 0 && reached >= RESET_STACKS {
-            // All their memory is given back here.
-            regions.reset(0..reached);
-            self.room += self.warm.len();
-            self.warm = Vec::new();
-            self.indices.reset();
-        }
+    fn put(&mut self, slot: u32) {
+        self.indices.put([slot - self.start]);
     }
 }
 
@@ -306,7 +387,7 @@ mod tests {
             let mut stacks = take(&pool, 21);
             let error = pool.take(1, &mut Vec::new()).unwrap_err();
             assert!(matches!(error, Error::TooManyStacks { limit: 21 }));
-            pool.give_back(stacks.split_off(20));
+            pool.give_back(stacks.split_off(20), 0);
             stacks.extend(take(&pool, 1));
             let slots: BTreeSet<_> = stacks.iter().map(Stack::slot).collect();
             assert_eq!(slots, (0..21).collect());
@@ -319,7 +400,7 @@ mod tests {
         /// Whoever takes and gives back, a stack has one owner.
         #[test]
         fn a_stack_has_one_owner(
-            limit in prop_oneof![1u32..60, Just(20 * IDLE_SHARE)],
+            limit in prop_oneof![1u32..60, Just(1000u32)],
             keep_resident in prop_oneof![Just(0usize), Just(4096)],
             steps in prop::collection::vec((any::<bool>(), 0usize..20), 0..60),
         ) {
@@ -329,11 +410,11 @@ mod tests {
             for (give, count) in steps {
                 if give {
                     let rest = stacks.len().saturating_sub(count);
-                    pool.give_back(stacks.split_off(rest));
+                    pool.give_back(stacks.split_off(rest), 0);
                 } else {
                     let before = stacks.len();
                     match pool.take(count, &mut stacks) {
-                        Ok(()) => prop_assert!(stacks.len() > before),
+                        Ok(_) => prop_assert!(stacks.len() > before),
                         Err(_) => prop_assert_eq!(before, limit as usize),
                     }
                 }
@@ -369,7 +450,7 @@ mod tests {
             };
             assert!(matches!(error, Error::NoAddresses { .. }), "{error}");
             assert!(stacks.len() < 32);
-            pool.give_back(stacks);
+            pool.give_back(stacks, 0);
         }
 
         /// Writes a number of the stack's own near both ends.
@@ -415,7 +496,7 @@ mod tests {
                         assert!(faults(guard), "below stack {}", stack.slot());
                         assert!(!faults(guard.wrapping_add(8)));
                     }
-                    pool.give_back(stacks);
+                    pool.give_back(stacks, 0);
                 }
             });
         }
@@ -440,7 +521,7 @@ mod tests {
                 stacks.iter().for_each(mark);
                 let before = pool.resident(stacks.iter()).unwrap();
                 assert!(before >= count * 2 * rustix::param::page_size());
-                pool.give_back(stacks);
+                pool.give_back(stacks, 0);
                 let stacks = take(&pool, count);
                 assert!(stacks.iter().all(|stack| pool.resident(std::iter::once(stack)).unwrap() <= keep));
                 assert!(pool.resident(stacks.iter()).unwrap() <= MAX_WARM_STACKS * keep);
@@ -448,24 +529,63 @@ mod tests {
                     stacks.iter().filter(|stack| marks(stack) == [0, u64::from(stack.slot()) + 1]).count();
                 let cold = stacks.iter().filter(|stack| marks(stack) == [0, 0]).count();
                 assert_eq!((warm, cold), (MAX_WARM_STACKS, 50));
-                pool.give_back(stacks);
-                pool.give_back(other);
+                pool.give_back(stacks, 0);
+                pool.give_back(other, 0);
             });
         }
 
         #[test]
-        fn a_pool_that_is_idle_again_starts_anew() {
+        fn idle_regions_start_anew() {
             both_guards(|config| {
                 let pool = StackPool::new(config).unwrap();
-                let stacks = take(&pool, RESET_STACKS as usize);
-                stacks.iter().for_each(mark);
-                pool.give_back(stacks);
-                assert_eq!(pool.lock().indices.reached(), 0);
-                let stacks = take(&pool, 3);
-                assert!(stacks.iter().all(|stack| marks(stack) == [0, 0] && stack.slot() < 3));
-                pool.give_back(stacks);
-                assert_eq!(pool.lock().room, MAX_WARM_STACKS - 3);
+                let mut other = take(&pool, 1);
+                for _ in 0..2 {
+                    let mut stacks = take(&pool, 3 * RESET_STACKS as usize);
+                    stacks.iter().for_each(mark);
+                    // One of the last region, and with the first one above one of the first.
+                    other.push(stacks.pop().unwrap());
+                    other.iter().for_each(mark);
+                    pool.give_back(stacks, 0);
+                    let slots = pool.lock();
+                    let reset: Vec<_> =
+                        slots.regions.iter().filter(|region| region.start >= RESET_STACKS / 2).collect();
+                    assert!(reset.len() > 1);
+                    for region in reset {
+                        assert_eq!(region.indices.reached() > 0, region.out > 0);
+                        let all = region.start..region.start + region.indices.limit();
+                        assert!(region.out > 0 || !slots.warm.iter().any(|slot| all.contains(slot)));
+                    }
+                    assert_eq!(slots.warm.len() + slots.room, MAX_WARM_STACKS);
+                    drop(slots);
+                    let stacks = take(&pool, 3 * RESET_STACKS as usize - 1);
+                    let distinct: BTreeSet<_> = stacks.iter().chain(&other).map(Stack::slot).collect();
+                    assert_eq!(distinct.len(), stacks.len() + other.len());
+                    for stack in &stacks {
+                        let mark = u64::from(stack.slot()) + 1;
+                        assert!([[0, 0], [0, mark], [mark, mark]].contains(&marks(stack)));
+                    }
+                    pool.give_back(stacks, 0);
+                }
+                for stack in &other {
+                    assert_eq!(marks(stack), [u64::from(stack.slot()) + 1; 2]);
+                }
+                pool.give_back(other, 0);
             });
+        }
+
+        /// The first stores do not take what the last ones need.
+        #[test]
+        fn what_stores_may_keep_is_less_than_all() {
+            for limit in [1, 10, 100, 1000, 100_000] {
+                let pool = StackPool::new(PoolConfig { stacks: limit, ..config() }).unwrap();
+                let kept: usize = (0..10_000)
+                    .map(|_| {
+                        pool.join();
+                        pool.max_idle(&pool.lock())
+                    })
+                    .sum();
+                assert!(kept < limit as usize, "{kept} of {limit}");
+            }
         }
 
         #[test]
@@ -481,13 +601,15 @@ mod tests {
                             for stack in &stacks {
                                 assert_eq!(marks(stack), [u64::from(stack.slot()) + 1; 2]);
                             }
-                            pool.give_back(stacks);
+                            pool.give_back(stacks, 0);
                         }
                     });
                 }
             });
             let slots = pool.lock();
-            assert_eq!(slots.indices.taken() as usize, slots.warm.len());
+            let taken: u32 = slots.regions.iter().map(|region| region.indices.taken()).sum();
+            assert_eq!(taken as usize, slots.warm.len());
+            assert!(slots.regions.iter().all(|region| region.out == 0));
         }
     }
 }

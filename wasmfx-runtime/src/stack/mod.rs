@@ -54,14 +54,27 @@ pub(crate) struct Regions {
     limit: u32,
     size: usize,
     guards: Guards,
-    regions: [OnceLock<Region>; 32],
+    regions: [OnceLock<Region>; Regions::COUNT],
 }
 
 impl Regions {
+    /// So many hold as many slots as there are numbers.
+    pub(crate) const COUNT: usize = 32;
+
     /// Regions for `limit` stacks of at least `size` bytes, the first of [`FIRST_REGION`] bytes or so.
     pub(crate) fn new(limit: u32, size: usize, guards: Guards) -> Regions {
         let first = u32::try_from(FIRST_REGION / size.max(1)).unwrap_or(u32::MAX).max(1);
-        Regions { first, limit, size, guards, regions: [const { OnceLock::new() }; 32] }
+        Regions { first, limit, size, guards, regions: [const { OnceLock::new() }; Regions::COUNT] }
+    }
+
+    /// The number of the region that has a slot.
+    pub(crate) fn index(&self, slot: u32) -> usize {
+        (slot / self.first + 1).ilog2() as usize
+    }
+
+    /// The slots of each region.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u32>> + '_ {
+        (0..Regions::COUNT).map(|index| self.slots(index)).take_while(|slots| !slots.is_empty())
     }
 
     /// The slots of region `index`; empty if the limit is below them.
@@ -83,8 +96,7 @@ impl Regions {
     }
 
     fn region(&self, slot: u32) -> &Region {
-        let index = (slot / self.first + 1).ilog2();
-        self.regions[index as usize].get().expect("the slot was made ready")
+        self.regions[self.index(slot)].get().expect("the slot was made ready")
     }
 
     /// Makes the memory of slots usable that were never used, or not since they were [reset](Regions::reset).
@@ -102,7 +114,8 @@ impl Regions {
                     self.regions[index].get_or_init(|| region)
                 }
             };
-            region.ready(part).map_err(Unready::Memory)?;
+            let mappings = !region.guards_are_cheap();
+            region.ready(part).map_err(|cause| Unready::Memory { mappings, cause })?;
         }
         Ok(())
     }
@@ -124,13 +137,12 @@ impl Regions {
         }
     }
 
-    /// Gives page tables back too. None of the slots is in use; they were ready, and are so no more.
+    /// Gives all memory of slots back, page tables too. None is in use; they were ready, and are so no more.
     pub(crate) fn reset(&self, slots: Range<u32>) {
         for (_, part) in self.parts(slots) {
-            let reset = self.region(part.start).reset(part);
-            // To map less at a place that is mapped cannot fail but for a lack of the kernel's own memory; the slots
-            // are as good as before then, their memory being cleared.
-            debug_assert!(reset.is_ok(), "cannot reset stacks: {reset:?}");
+            // To map less at a place that is mapped does not fail but for a lack of the kernel's own memory. What is
+            // mapped there then is unknown, and M1 with it.
+            self.region(part.start).reset(part).expect("the system can take stacks back");
         }
     }
 
@@ -145,8 +157,8 @@ impl Regions {
 pub(crate) enum Unready {
     /// No address space for so many more stacks.
     Addresses { count: usize, cause: io::Error },
-    /// No memory, or no more mappings.
-    Memory(io::Error),
+    /// No memory, or no more mappings if stacks take `mappings`.
+    Memory { mappings: bool, cause: io::Error },
 }
 
 #[cfg(test)]
@@ -169,8 +181,7 @@ mod tests {
             prop_assert_eq!(next, limit);
             if limit > 0 {
                 let slot = slot % limit;
-                let index = (slot / regions.first + 1).ilog2() as usize;
-                prop_assert!(regions.slots(index).contains(&slot));
+                prop_assert!(regions.slots(regions.index(slot)).contains(&slot));
                 let range = slot..slot.saturating_add(length).min(limit);
                 let parts: u64 = regions.parts(range.clone()).map(|(_, part)| part.len() as u64).sum();
                 prop_assert_eq!(parts, range.len() as u64);

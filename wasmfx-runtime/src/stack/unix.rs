@@ -22,8 +22,7 @@
 //!
 //! Colour: the first frames of all stacks would lie at the same distance from a page boundary, and so in the same few
 //! sets of a cache. Tops are therefore spread over cache lines. With 10,000 live continuations, each resumed
-//! in turn (`benches/stacks.rs`), a turn takes 0.6 to 0.75 of the time with the libcall backend, 0.95 with the native
-//! one, medians of eight interleaved runs.
+//! in turn (`benches/stacks.rs`), this pays: see `docs/tuning.md`.
 
 use super::Guards;
 #[cfg(target_os = "linux")]
@@ -104,6 +103,11 @@ impl Region {
         let _ = unsafe { rustix::mm::madvise(self.base, self.length(), Advice::LinuxNoHugepage) };
     }
 
+    /// Whether stacks take no mappings of their own.
+    pub(crate) fn guards_are_cheap(&self) -> bool {
+        self.guard_by_advice
+    }
+
     fn length(&self) -> usize {
         self.slot * self.slots.len()
     }
@@ -147,7 +151,8 @@ impl Region {
         Ok(Stack { slot, top, size: length - self.page })
     }
 
-    /// Gives all pages of a stack that is not in use back to the system but the highest `keep` bytes.
+    /// Gives all pages of a stack that is not in use back to the system but the highest `keep` bytes, rounded up to
+    /// pages.
     pub(crate) fn trim(&self, stack: &Stack, keep: usize) {
         let keep = keep.checked_next_multiple_of(self.page).unwrap_or(usize::MAX);
         if let Some(length) = (self.slot - self.page).checked_sub(keep).filter(|&length| length > 0) {
@@ -226,7 +231,7 @@ fn too_large() -> io::Error {
 /// Guards that do not split a mapping.
 #[cfg(target_os = "linux")]
 mod guard {
-    use rustix::mm::{MapFlags, ProtFlags};
+    use rustix::mm::{Advice, MapFlags, ProtFlags};
     use std::ffi::{c_int, c_void};
     use std::io;
     use std::ptr;
@@ -247,9 +252,11 @@ mod guard {
                 else {
                     return false;
                 };
-                let installed = install(memory, page).is_ok();
+                // Emulators take advice that they do not know, and ignore it: a guard has no page to give.
+                let guarded = install(memory, page).is_ok()
+                    && rustix::mm::madvise(memory, page, Advice::LinuxPopulateRead).is_err();
                 let _ = rustix::mm::munmap(memory, page);
-                installed
+                guarded
             }
         })
     }
