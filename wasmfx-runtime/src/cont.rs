@@ -351,7 +351,7 @@ impl Continuations {
     /// What there is, counted. To find the resident memory takes a system call for each stack.
     pub fn statistics(&self) -> Statistics {
         let in_use = (0..self.indices.reached()).filter_map(|index| {
-            // SAFETY: it is initialised, and nothing runs while `self` is borrowed from its store.
+            // SAFETY: it is initialised, and who changes its stack has `self` to itself.
             unsafe { (*self.at(index).as_ptr()).stack.as_ref() }
         });
         Statistics {
