@@ -273,7 +273,9 @@ impl Continuations {
             self.stacks -= surplus;
             let stacks = self.idle_stacks.drain(..surplus).collect();
             self.max_idle = self.pool.give_back(stacks, trimmed);
-        } else {
+        }
+        let idle = self.idle_stacks.len();
+        if idle - self.cool > self.max_hot {
             let cool = idle - self.max_hot / 2;
             self.idle_stacks[self.cool..cool].iter().for_each(|stack| self.pool.trim(stack));
             self.cool = cool;
@@ -496,18 +498,28 @@ mod tests {
         /// lost. What resumes and captures do to a `VMContRef` is done here by hand.
         #[test]
         fn a_reference_is_usable_once(
-            limit in 0u32..50,
-            stacks in 0u32..50,
+            limit in prop_oneof![0u32..50, Just(1000)],
+            stacks in prop_oneof![0u32..50, Just(2000)],
+            keep_resident in prop_oneof![Just(0usize), Just(4096)],
+            start in prop_oneof![3 => Just(0u32), 1 => 60u32..150],
             steps in prop::collection::vec(step(), 0..300),
         ) {
-            let config = PoolConfig { continuations_per_store: limit, stacks, ..PoolConfig::default() };
+            let config = PoolConfig {
+                continuations_per_store: limit,
+                stacks,
+                keep_resident,
+                ..PoolConfig::default()
+            };
             let pool = Arc::new(StackPool::new(config).unwrap());
             let mut all = Continuations::new(pool.clone());
             // Usable references, those to fresh ones with their slots; what runs; and every reference ever.
             let (mut usable, mut running) = (Vec::<(VMContObj, Option<u32>)>::new(), Vec::new());
             let mut ever: HashMap<(usize, usize), VMContObj> = HashMap::new();
             let (mut slots, mut created, mut peak) = (0, 0, 0);
-            for step in steps {
+            // Many at first, so that there are batches to give back.
+            let many = (0..start).flat_map(|_| [Step::New(1, 1), Step::Resume(usize::MAX)]);
+            let end = (0..start).map(|_| Step::Leave(0, true));
+            for step in many.chain(end).chain(steps) {
                 match step {
                     Step::New(params, results) => {
                         let full = usable.len() + running.len() == limit as usize;
@@ -565,9 +577,11 @@ mod tests {
                     }
                 }
                 peak = peak.max(usable.len() + running.len());
-                let found = all.statistics();
-                prop_assert_eq!((found.alive, found.peak, found.created), (usable.len() + running.len(), peak, created));
+                let (alive, reached) = (all.alive(), all.indices.reached() as usize);
+                prop_assert_eq!((alive, reached, all.created), (usable.len() + running.len(), peak, created));
                 prop_assert_eq!(all.slots, slots);
+                let idle = all.idle_stacks.len();
+                prop_assert!(all.cool <= idle && idle - all.cool <= all.max_hot && idle <= all.max_idle.max(1));
                 // SAFETY: they are all of `all` (C2).
                 let fit = ever.values().filter(|obj| unsafe { obj.contref.as_ref() }.revision == obj.revision);
                 // Those that are usable, and of those that are free the next one's, which nobody has yet.

@@ -58,5 +58,6 @@ pub const DEFAULT_KEEP_RESIDENT: usize = 16 << 10;
 /// Idle stacks of an engine that keep memory: with the default above they keep 64 MiB.
 pub const MAX_WARM_STACKS: usize = 4096;
 
-/// Page tables of so many stacks of an engine stay, or somewhat more: 6 MiB, and those of warm stacks are worth keeping.
+/// Regions that begin below this slot keep their page tables, those of some more stacks than this: 8 MiB with stacks
+/// of the default size. They are worth keeping for warm stacks.
 pub const RESET_STACKS: u32 = 4096;

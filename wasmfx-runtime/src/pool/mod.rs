@@ -84,6 +84,8 @@ pub struct StackPool {
     stack_size: usize,
     /// Bytes of address space of a stack.
     slot_size: usize,
+    /// Regions that begin below this slot keep their page tables.
+    reset_from: u32,
     regions: Regions,
     slots: Mutex<Slots>,
 }
@@ -128,7 +130,8 @@ impl StackPool {
             room: if config.keep_resident == 0 { 0 } else { MAX_WARM_STACKS },
             stores: 0,
         };
-        Ok(StackPool { config, stack_size, slot_size, regions, slots: Mutex::new(slots) })
+        let slots = Mutex::new(slots);
+        Ok(StackPool { config, stack_size, slot_size, reset_from: RESET_STACKS, regions, slots })
     }
 
     /// What the pool was made with.
@@ -273,7 +276,7 @@ impl StackPool {
             region.out -= 1;
             region.put(slot);
         }
-        slots.reset_idle_regions(&self.regions);
+        slots.reset_idle_regions(&self.regions, self.reset_from);
         self.max_idle(&slots)
     }
 
@@ -299,16 +302,13 @@ impl Slots {
         self.regions.iter_mut().find_map(|region| Some(region.start + region.indices.take()?))
     }
 
-    /// Gives page tables back too where a region is idle, but the first ones'.
-    fn reset_idle_regions(&mut self, regions: &Regions) {
-        for region in self.regions.iter_mut().rev() {
+    /// Gives page tables back too where a region is idle that begins at slot `from` or above.
+    fn reset_idle_regions(&mut self, regions: &Regions, from: u32) {
+        for region in self.regions.iter_mut().rev().take_while(|region| region.start >= from) {
             let reached = region.indices.reached();
-            if region.start < RESET_STACKS / 2 {
-                break;
-            }
-            if region.out == 0 && reached > 0 {
-                let slots = region.start..region.start + reached;
-                regions.reset(slots.clone());
+            let slots = region.start..region.start + reached;
+            // What another thread is giving back counts as out until its memory is settled.
+            if region.out == 0 && reached > 0 && regions.reset(slots.clone()) {
                 let before = self.warm.len();
                 self.warm.retain(|slot| !slots.contains(slot));
                 self.room += before - self.warm.len();
@@ -537,19 +537,28 @@ mod tests {
         #[test]
         fn idle_regions_start_anew() {
             both_guards(|config| {
-                let pool = StackPool::new(config).unwrap();
+                let mut pool = StackPool::new(config).unwrap();
+                pool.reset_from = 1000;
                 let mut other = take(&pool, 1);
                 for _ in 0..2 {
-                    let mut stacks = take(&pool, 3 * RESET_STACKS as usize);
+                    let mut stacks = take(&pool, 3 * 4096);
                     stacks.iter().for_each(mark);
+                    assert!(
+                        pool.lock()
+                            .regions
+                            .iter()
+                            .filter(|region| region.start >= pool.reset_from && region.out > 0)
+                            .count()
+                            > 1
+                    );
                     // One of the last region, and with the first one above one of the first.
                     other.push(stacks.pop().unwrap());
                     other.iter().for_each(mark);
                     pool.give_back(stacks, 0);
                     let slots = pool.lock();
                     let reset: Vec<_> =
-                        slots.regions.iter().filter(|region| region.start >= RESET_STACKS / 2).collect();
-                    assert!(reset.len() > 1);
+                        slots.regions.iter().filter(|region| region.start >= pool.reset_from).collect();
+                    assert!(reset.iter().any(|region| region.out > 0));
                     for region in reset {
                         assert_eq!(region.indices.reached() > 0, region.out > 0);
                         let all = region.start..region.start + region.indices.limit();
@@ -557,12 +566,12 @@ mod tests {
                     }
                     assert_eq!(slots.warm.len() + slots.room, MAX_WARM_STACKS);
                     drop(slots);
-                    let stacks = take(&pool, 3 * RESET_STACKS as usize - 1);
+                    let stacks = take(&pool, 3 * 4096 - 1);
                     let distinct: BTreeSet<_> = stacks.iter().chain(&other).map(Stack::slot).collect();
                     assert_eq!(distinct.len(), stacks.len() + other.len());
                     for stack in &stacks {
                         let mark = u64::from(stack.slot()) + 1;
-                        assert!([[0, 0], [0, mark], [mark, mark]].contains(&marks(stack)));
+                        assert!([[0, 0], [0, mark]].contains(&marks(stack)));
                     }
                     pool.give_back(stacks, 0);
                 }
@@ -590,7 +599,10 @@ mod tests {
 
         #[test]
         fn threads_share_a_pool() {
-            let pool = Arc::new(StackPool::new(PoolConfig { keep_resident: 4096, ..config() }).unwrap());
+            let mut pool = StackPool::new(PoolConfig { keep_resident: 4096, ..config() }).unwrap();
+            // So that regions are reset all the time.
+            pool.reset_from = 0;
+            let pool = Arc::new(pool);
             std::thread::scope(|scope| {
                 for _ in 0..4 {
                     scope.spawn(|| {

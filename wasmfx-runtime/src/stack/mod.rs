@@ -137,13 +137,10 @@ impl Regions {
         }
     }
 
-    /// Gives all memory of slots back, page tables too. None is in use; they were ready, and are so no more.
-    pub(crate) fn reset(&self, slots: Range<u32>) {
-        for (_, part) in self.parts(slots) {
-            // To map less at a place that is mapped does not fail but for a lack of the kernel's own memory. What is
-            // mapped there then is unknown, and M1 with it.
-            self.region(part.start).reset(part).expect("the system can take stacks back");
-        }
+    /// Gives all memory of slots of one region back, page tables too. None is in use; they were ready, and are so no
+    /// more. If the system refuses, returns `false`, and nothing has changed.
+    pub(crate) fn reset(&self, slots: Range<u32>) -> bool {
+        self.region(slots.start).reset(slots)
     }
 
     /// Bytes of memory that a stack has; `None` if the system does not tell.

@@ -54,8 +54,8 @@ impl Region {
 
     pub(crate) fn clear(&self, _slots: Range<u32>) {}
 
-    pub(crate) fn reset(&self, _slots: Range<u32>) -> io::Result<()> {
-        Ok(())
+    pub(crate) fn reset(&self, _slots: Range<u32>) -> bool {
+        true
     }
 
     pub(crate) fn resident(&self, _stack: &Stack) -> Option<usize> {

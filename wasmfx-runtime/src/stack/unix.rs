@@ -187,25 +187,46 @@ impl Region {
         debug_assert!(done.is_ok(), "cannot give memory back: {done:?}");
     }
 
-    /// Returns slots, none of which is in use, to the state that they had after [`Region::reserve`], page tables included.
-    pub(crate) fn reset(&self, slots: Range<u32>) -> io::Result<()> {
+    /// Returns slots, none of which is in use, to the state that they had after [`Region::reserve`], page tables
+    /// included. If the system refuses, returns `false`, and nothing has changed.
+    pub(crate) fn reset(&self, slots: Range<u32>) -> bool {
         let (start, length) = self.extent(&slots);
         // SAFETY: M1; the new mapping takes the place of slots that nothing uses.
-        unsafe {
+        let mapped = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
-            rustix::mm::mmap_anonymous(start, length, ProtFlags::empty(), flags)?;
+            rustix::mm::mmap_anonymous(start, length, ProtFlags::empty(), flags)
+        };
+        if mapped.is_ok() {
+            self.keep_pages_small();
+            return true;
         }
-        self.keep_pages_small();
-        Ok(())
+        // A process at its limit of mappings gets none, not even in the place of others. If that left a hole, M1 is
+        // gone: what is mapped there next is another's.
+        // SAFETY: M1; nothing there is in use. Any advice finds a hole; this one changes nothing else.
+        if unsafe { rustix::mm::madvise(start, length, rustix::mm::Advice::Normal) }.is_err() {
+            std::process::abort();
+        }
+        false
     }
 
     /// Bytes of memory that a stack has; `None` if the system does not tell.
     pub(crate) fn resident(&self, stack: &Stack) -> Option<usize> {
         let start = self.start(stack.slot).wrapping_byte_add(self.page);
-        let mut pages = vec![0; (self.slot - self.page) / self.page];
-        // SAFETY: M1: the range is mapped; the vector has a byte for each of its pages.
-        let failed = unsafe { libc::mincore(start.cast(), self.slot - self.page, pages.as_mut_ptr().cast()) };
-        (failed == 0).then(|| pages.iter().filter(|&&page: &&u8| page & 1 != 0).count() * self.page)
+        let mut pages = [0; 256];
+        let mut resident = 0;
+        for part in (0..self.slot - self.page).step_by(pages.len() * self.page) {
+            let length = (self.slot - self.page - part).min(pages.len() * self.page);
+            // SAFETY: M1: the range is mapped; there is a byte for each of its pages.
+            let failed = unsafe {
+                libc::mincore(start.wrapping_byte_add(part).cast(), length, pages.as_mut_ptr().cast())
+            };
+            if failed != 0 {
+                return None;
+            }
+            let known: &[u8] = &pages[..length / self.page];
+            resident += known.iter().filter(|&&page| page & 1 != 0).count() * self.page;
+        }
+        Some(resident)
     }
 }
 
