@@ -60,7 +60,7 @@ pub enum Error {
         /// Bytes of it for Wasm.
         max_wasm_stack: usize,
     },
-    /// The libcall backend has no stacks on this machine: wasmtime-fiber does not know it.
+    /// The libcall backend cannot make a fiber: wasmtime-fiber does not know the machine, or has no memory.
     Unsupported(Cause),
 }
 
@@ -133,7 +133,7 @@ impl fmt::Display for Error {
                 )
             }
             Error::Unsupported(cause) => {
-                write!(f, "stack switching has no backend for this machine: {cause}")
+                write!(f, "the libcall backend cannot make a fiber here: {cause}")
             }
         }
     }
