@@ -4,33 +4,9 @@ mod support;
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use support::each_backend;
+use std::task::{Context, Waker};
+use support::{block_on, each_backend, wait};
 use wasmfx::wasmtime::*;
-
-/// Runs a future that is always ready to go on.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-    }
-}
-
-/// Waits for so many turns.
-async fn wait(mut turns: u32) {
-    std::future::poll_fn(|context| {
-        if turns == 0 {
-            return Poll::Ready(());
-        }
-        turns -= 1;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
-}
 
 const MODULE: &str = r#"(module
     (import "" "wait" (func $wait (param i32) (result i32)))

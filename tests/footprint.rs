@@ -135,6 +135,15 @@ fn page_tables_after_a_burst() {
     });
 }
 
+/// A module without imports, in a store of its own.
+fn instantiate(config: &Config, text: &str) -> Wasm<()> {
+    let engine = Engine::new(config).unwrap();
+    let module = Module::new(&engine, text).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    Wasm { store, instance }
+}
+
 /// Room for arguments of fresh continuations.
 #[test]
 fn arguments_of_a_store() {
@@ -148,11 +157,7 @@ fn arguments_of_a_store() {
             (func (export "one") (resume $rc (cont.new $rc (ref.func $g)))))"#,
             params = "i64 ".repeat(1000),
         );
-        let engine = Engine::new(&config()).unwrap();
-        let module = Module::new(&engine, text).unwrap();
-        let mut store = Store::new(&engine, ());
-        let instance = Instance::new(&mut store, &module, &[]).unwrap();
-        let mut wasm = Wasm { store, instance };
+        let mut wasm = instantiate(&config(), &text);
         for _ in 0..2 {
             limited(wasm.call("many", &[]), "arguments");
         }
@@ -186,11 +191,7 @@ fn arguments_of_continuations_that_ended() {
             args = "(i64.const 0) ".repeat(64),
             p65 = "i64 ".repeat(65),
         );
-        let engine = Engine::new(&config()).unwrap();
-        let module = Module::new(&engine, text).unwrap();
-        let mut store = Store::new(&engine, ());
-        let instance = Instance::new(&mut store, &module, &[]).unwrap();
-        let mut wasm = Wasm { store, instance };
+        let mut wasm = instantiate(&config(), &text);
         wasm.call("make", &[]).unwrap();
         limited(wasm.call("new", &[]), "arguments");
         wasm.call("end", &[]).unwrap();

@@ -7,7 +7,8 @@ mod support;
 use parked::{Wasm, each_setup, host, limited, module, trapped};
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
+use support::{block_on, wait};
 use wasmfx::wasmtime::*;
 
 #[test]
@@ -268,28 +269,6 @@ impl ResourceLimiterAsync for Slow {
                 allowed => Ok(allowed),
             }
         })
-    }
-}
-
-async fn wait(mut turns: u32) {
-    std::future::poll_fn(|context| {
-        if turns == 0 {
-            return Poll::Ready(());
-        }
-        turns -= 1;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
     }
 }
 

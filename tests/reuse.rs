@@ -200,7 +200,7 @@ fn stores_that_move_between_threads() {
     });
 }
 
-/// The last stack to come back makes the pool forget its stacks, again and again, while other threads take some.
+/// The last stack of a region to come back makes the pool forget them, while other threads take some.
 #[test]
 fn many_stacks_come_and_go_on_many_threads() {
     each_setup(|config| {

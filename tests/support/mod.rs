@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test target uses its part")]
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use wasmfx::StackSwitchingBackend;
 use wasmfx::wasmtime::Config;
 
@@ -35,4 +38,28 @@ pub(crate) fn process_memory() -> (usize, usize) {
         Some(line.trim().trim_end_matches(" kB").parse::<usize>().ok()? << 10)
     };
     (bytes("VmRSS:").unwrap_or(0), bytes("VmPTE:").unwrap_or(0))
+}
+
+/// Runs a future that is always ready to go on.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+/// Waits for so many turns.
+pub(crate) async fn wait(mut turns: u32) {
+    std::future::poll_fn(|context| {
+        if turns == 0 {
+            return Poll::Ready(());
+        }
+        turns -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
 }

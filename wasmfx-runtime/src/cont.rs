@@ -342,7 +342,7 @@ impl Continuations {
             this.slots = Vec::new();
         }
         this.forget();
-        self.indices.put([this.index]);
+        self.indices.put(this.index);
     }
 
     /// How many continuations are not free.

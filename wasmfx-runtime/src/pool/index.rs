@@ -42,9 +42,9 @@ impl Indices {
         self.fresh = range.start;
     }
 
-    /// Puts back numbers that were taken, the next one to take last.
-    pub(crate) fn put(&mut self, numbers: impl IntoIterator<Item = u32>) {
-        self.free.extend(numbers);
+    /// Puts back a number that was taken.
+    pub(crate) fn put(&mut self, number: u32) {
+        self.free.push(number);
         debug_assert!(self.free.len() <= self.fresh as usize, "a number is put back as often as taken");
     }
 
@@ -118,9 +118,9 @@ mod tests {
                     }
                     Step::Put(which) => if !taken.is_empty() {
                         let number = taken.swap_remove(which % taken.len());
-                        indices.put([number]);
+                        indices.put(number);
                         prop_assert_eq!(indices.take(), Some(number));
-                        indices.put([number]);
+                        indices.put(number);
                     }
                     Step::Reset => {
                         indices.reset();

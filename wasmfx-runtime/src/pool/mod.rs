@@ -324,7 +324,7 @@ impl RegionSlots {
     }
 
     fn put(&mut self, slot: u32) {
-        self.indices.put([slot - self.start]);
+        self.indices.put(slot - self.start);
     }
 }
 

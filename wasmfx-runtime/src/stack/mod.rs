@@ -10,18 +10,14 @@
 //! * `Stack`: `slot`, `top`, `size`, `fiber_stack`, `restore`, `abandon`.
 
 #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-mod unix;
-#[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-use unix::Region;
-#[cfg(all(unix, not(any(miri, wasmfx_portable))))]
-pub(crate) use unix::{Stack, slot_size};
+#[path = "unix.rs"]
+mod imp;
+#[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
+#[path = "portable.rs"]
+mod imp;
 
-#[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
-mod portable;
-#[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
-use portable::Region;
-#[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
-pub(crate) use portable::{Stack, slot_size};
+use imp::Region;
+pub(crate) use imp::{Stack, slot_size};
 
 use crate::limits::FIRST_REGION;
 use std::io;
@@ -59,7 +55,7 @@ pub(crate) struct Regions {
 
 impl Regions {
     /// So many hold as many slots as there are numbers.
-    pub(crate) const COUNT: usize = 32;
+    const COUNT: usize = 32;
 
     /// Regions for `limit` stacks of at least `size` bytes, the first of [`FIRST_REGION`] bytes or so.
     pub(crate) fn new(limit: u32, size: usize, guards: Guards) -> Regions {
@@ -86,38 +82,34 @@ impl Regions {
         start(index)..start(index + 1)
     }
 
-    /// The regions that `slots` lie in, each with its part of them.
-    fn parts(&self, slots: Range<u32>) -> impl Iterator<Item = (usize, Range<u32>)> + '_ {
-        let part = move |index| {
-            let region = self.slots(index);
-            region.start.max(slots.start)..region.end.min(slots.end)
-        };
-        (0..self.regions.len()).map(move |index| (index, part(index))).filter(|(_, part)| !part.is_empty())
+    /// The part of `slots` in each region that has some of them.
+    fn parts(&self, slots: Range<u32>) -> impl Iterator<Item = Range<u32>> + '_ {
+        let part = move |region: Range<u32>| region.start.max(slots.start)..region.end.min(slots.end);
+        self.iter().map(part).filter(|part| !part.is_empty())
     }
 
     fn region(&self, slot: u32) -> &Region {
         self.regions[self.index(slot)].get().expect("the slot was made ready")
     }
 
-    /// Makes the memory of slots usable that were never used, or not since they were [reset](Regions::reset).
+    /// Makes the memory of slots of one region usable that were never used, or not since they were
+    /// [reset](Regions::reset).
     ///
     /// One call at a time: the pool's lock sees to that.
     pub(crate) fn ready(&self, slots: Range<u32>) -> Result<(), Unready> {
-        for (index, part) in self.parts(slots) {
-            let region = match self.regions[index].get() {
-                Some(region) => region,
-                None => {
-                    let slots = self.slots(index);
-                    let count = slots.len();
-                    let region = Region::reserve(slots, self.size, self.guards)
-                        .map_err(|cause| Unready::Addresses { count, cause })?;
-                    self.regions[index].get_or_init(|| region)
-                }
-            };
-            let mappings = !region.guards_are_cheap();
-            region.ready(part).map_err(|cause| Unready::Memory { mappings, cause })?;
-        }
-        Ok(())
+        let index = self.index(slots.start);
+        let region = match self.regions[index].get() {
+            Some(region) => region,
+            None => {
+                let all = self.slots(index);
+                let count = all.len();
+                let region = Region::reserve(all, self.size, self.guards)
+                    .map_err(|cause| Unready::Addresses { count, cause })?;
+                self.regions[index].get_or_init(|| region)
+            }
+        };
+        let mappings = !region.guards_are_cheap();
+        region.ready(slots).map_err(|cause| Unready::Memory { mappings, cause })
     }
 
     /// The stack of a slot that is ready, and has none (M2).
@@ -132,7 +124,7 @@ impl Regions {
 
     /// Gives all pages of slots back to the system. They are ready, and have no stacks.
     pub(crate) fn clear(&self, slots: Range<u32>) {
-        for (_, part) in self.parts(slots) {
+        for part in self.parts(slots) {
             self.region(part.start).clear(part);
         }
     }
@@ -170,8 +162,8 @@ mod tests {
             let regions = Regions::new(limit, size, Guards::Auto);
             let all: Vec<_> = regions.parts(0..limit).collect();
             let mut next = 0;
-            for (index, part) in &all {
-                prop_assert_eq!(part, &regions.slots(*index));
+            for (index, part) in all.iter().enumerate() {
+                prop_assert_eq!(part, &regions.slots(index));
                 prop_assert_eq!(part.start, next);
                 next = part.end;
             }
@@ -180,7 +172,7 @@ mod tests {
                 let slot = slot % limit;
                 prop_assert!(regions.slots(regions.index(slot)).contains(&slot));
                 let range = slot..slot.saturating_add(length).min(limit);
-                let parts: u64 = regions.parts(range.clone()).map(|(_, part)| part.len() as u64).sum();
+                let parts: u64 = regions.parts(range.clone()).map(|part| part.len() as u64).sum();
                 prop_assert_eq!(parts, range.len() as u64);
             }
         }
