@@ -23,9 +23,9 @@ pub(crate) struct Translate {
     /// The continuation, to which its input was handed over, what that is, and the types of its results.
     pub(crate) resume:
         fn(Env<'_>, Builder<'_, '_>, Checked, Input<'_>, &[WasmValType], &[Clause]) -> WasmResult<Vec<Value>>,
-    /// The tag's payload, stored where its results go, and their types.
+    /// How many values the tag's payload has, the payload, stored where the tag's results go, and their types.
     pub(crate) suspend:
-        fn(Env<'_>, Builder<'_, '_>, TagIndex, Payload, &[WasmValType]) -> WasmResult<Vec<Value>>,
+        fn(Env<'_>, Builder<'_, '_>, TagIndex, usize, Payload, &[WasmValType]) -> WasmResult<Vec<Value>>,
     pub(crate) switch: fn(Env<'_>, Builder<'_, '_>, TagIndex, Target) -> WasmResult<Vec<Value>>,
 }
 

@@ -4,6 +4,7 @@ use crate::env::{FuncEnv, Trap};
 use crate::view::{ContObj, ContRef};
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC};
 use cranelift_frontend::FunctionBuilder;
+use wasmtime_environ::ModuleInternedTypeIndex;
 
 /// A continuation whose reference is known to be usable here. Whoever consumes it increments the
 /// revision (`wasmfx_runtime::layout`, C1).
@@ -31,10 +32,21 @@ impl Checked {
         }
     }
 
-    /// Binds so many more values.
-    pub(crate) fn add_bound(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, count: usize) {
+    /// Binds so many more values, of the types that begin the parameters of the function type `ty`.
+    pub(crate) fn add_bound(
+        self,
+        env: &mut dyn FuncEnv,
+        builder: &mut FunctionBuilder<'_>,
+        ty: ModuleInternedTypeIndex,
+        count: usize,
+    ) {
         if count > 0 {
             let bound = self.contref.bound(env, builder);
+            // The types of all bound values are those of the first instruction that bound some.
+            let ty = env.type_id(builder, ty);
+            let before = self.contref.waits_for(env, builder);
+            let waits_for = builder.ins().select(bound, before, ty);
+            self.contref.set_waits_for(env, builder, waits_for);
             let bound = builder.ins().iadd_imm_s(bound, count as i64);
             self.contref.set_bound(env, builder, bound);
         }

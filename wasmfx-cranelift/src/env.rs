@@ -18,11 +18,11 @@ pub enum Backend {
 pub enum Builtin {
     /// `(vmctx, func, params: i32, results: i32) -> contref`
     ContNew,
-    /// `(vmctx, contref, frame) -> i64`
+    /// `(vmctx, contref, frame) -> i64`: what the native backend's `stack_switch` hands over.
     Resume,
     /// `(vmctx, tag, payload, results: i32) -> i8`
     Suspend,
-    /// `(vmctx, target, tag, payload, params: i32, args: i32, waits_for: i32) -> i8`
+    /// `(vmctx, target, tag, payload, params: i32, args: i32) -> i8`
     Switch,
     /// `(vmctx, contref, exnref: i32) -> i8`: makes `exnref` the store's pending exception, and readies the
     /// continuation for being resumed with it; or raises it here, if the continuation is fresh.
@@ -78,15 +78,15 @@ pub trait Memory {
     /// The type of an address.
     fn pointer_type(&self) -> ir::Type;
 
+    /// Whether the target is big-endian.
+    fn is_big_endian(&self) -> bool;
+
     /// The alias region of a kind of memory.
     fn region(&mut self, func: &mut ir::Function, region: Region) -> ir::AliasRegion;
 }
 
 /// What the native backend needs besides.
 pub trait NativeEnv {
-    /// The type of a tag.
-    fn tag_type(&self, tag: TagIndex) -> ModuleInternedTypeIndex;
-
     /// The address of the entry code, made by [`native_entry`](crate::native_entry), for functions of a
     /// continuation type.
     fn entry_address(&mut self, builder: &mut FunctionBuilder<'_>, ty: TypeIndex) -> ir::Value;
@@ -135,9 +135,6 @@ pub trait FuncEnv: Memory {
         None
     }
 
-    /// Whether the target is big-endian.
-    fn is_big_endian(&self) -> bool;
-
     /// The function's slots.
     fn slots(&mut self) -> &mut Slots;
 
@@ -162,9 +159,11 @@ pub trait FuncEnv: Memory {
     /// The results of a continuation type's function type.
     fn cont_results(&self, ty: TypeIndex) -> Vec<WasmValType>;
 
-    /// The function type of the continuation type that `ty`, a reference type, refers to, and its
-    /// parameters.
-    fn cont_ref_params(&self, ty: WasmValType) -> (ModuleInternedTypeIndex, Vec<WasmValType>);
+    /// The function type of a continuation type.
+    fn cont_func(&self, ty: TypeIndex) -> ModuleInternedTypeIndex;
+
+    /// The parameters of the continuation type that `ty`, a reference type, refers to.
+    fn cont_ref_params(&self, ty: WasmValType) -> Vec<WasmValType>;
 
     /// The Cranelift type of a Wasm type.
     fn value_type(&self, ty: WasmValType) -> ir::Type;

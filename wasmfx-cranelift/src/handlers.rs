@@ -1,15 +1,14 @@
-//! The frame that a resume gives to the runtime, and the function's slots for it and for payloads.
+//! The frame that a resume has, and the function's slots for it and for payloads.
 
 use crate::checks::Checked;
 use crate::env::{Builtin, FuncEnv};
-use crate::view::{Payload, ResumeFrame, ResumeFrameInit};
-use cranelift_codegen::ir::types::I32;
+use crate::view::{ContObj, Handed, Payload, ResumeFrame, ResumeFrameInit};
 use cranelift_codegen::ir::{
     self, Block, InstBuilder, JumpTableData, StackSlot, StackSlotData, StackSlotKind, Value,
 };
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::SLOT_SIZE;
-use wasmtime_environ::{ModuleInternedTypeIndex, TagIndex, WasmResult, WasmValType};
+use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
 
 /// The stack slots hold 128-bit values.
 const SLOT_ALIGN_SHIFT: u8 = SLOT_SIZE.trailing_zeros() as u8;
@@ -57,9 +56,7 @@ pub(crate) struct Target {
     pub(crate) cont: Checked,
     /// How many arguments those are.
     pub(crate) args: usize,
-    /// The function type of the captured continuation.
-    pub(crate) captured: ModuleInternedTypeIndex,
-    /// The types of what that waits for.
+    /// The types of what the captured continuation waits for.
     pub(crate) received: Vec<WasmValType>,
 }
 
@@ -97,40 +94,56 @@ pub(crate) fn resume_frame(
     (frame, payload)
 }
 
-/// Goes to the clause that `code` says, to `returned` if it is zero, else to `other`. Leaves `builder` in
-/// `returned`.
+/// Goes to the clause that was taken, or to `ended` if none was. Leaves `builder` in `ended`, unsealed.
 pub(crate) fn dispatch(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    code: Value,
+    handed: Handed,
     frame: ResumeFrame,
-    labels: &[(TagIndex, Block)],
-    returned: Block,
-    other: Block,
+    clauses: &[Clause],
+    ended: Block,
 ) {
+    let labels: Vec<_> = labels(clauses).collect();
     let blocks: Vec<Block> = labels.iter().map(|_| builder.create_block()).collect();
-    let pool = &mut builder.func.dfg.value_lists;
-    let mut call = |block: Block| ir::BlockCall::new(block, std::iter::empty::<ir::BlockArg>(), pool);
-    let default = call(other);
-    let targets: Vec<_> = std::iter::once(returned).chain(blocks.iter().copied()).map(&mut call).collect();
-    let table = builder.create_jump_table(JumpTableData::new(default, &targets));
-    let code = builder.ins().ireduce(I32, code);
-    builder.ins().br_table(code, table);
+    match blocks[..] {
+        [] => {
+            builder.ins().jump(ended, &[]);
+        }
+        [only] => {
+            let outcome = handed.outcome(builder);
+            builder.ins().brif(outcome, ended, &[], only, &[]);
+        }
+        [.., last] => {
+            let taken = builder.create_block();
+            let outcome = handed.outcome(builder);
+            builder.ins().brif(outcome, ended, &[], taken, &[]);
+            builder.switch_to_block(taken);
+            builder.seal_block(taken);
+            let clause = frame.clause(env, builder);
+            let pool = &mut builder.func.dfg.value_lists;
+            let mut call = |block: Block| ir::BlockCall::new(block, std::iter::empty::<ir::BlockArg>(), pool);
+            // There are no others: the last needs no comparison.
+            let default = call(last);
+            let targets: Vec<_> = blocks[..blocks.len() - 1].iter().copied().map(&mut call).collect();
+            let table = builder.create_jump_table(JumpTableData::new(default, &targets));
+            builder.ins().br_table(clause, table);
+        }
+    }
 
     for (&(tag, label), block) in labels.iter().zip(blocks) {
         builder.switch_to_block(block);
         builder.seal_block(block);
+        let captured = handed.captured();
         let types = env.tag_params(tag);
         let mut args = Vec::with_capacity(types.len() + 1);
         if !types.is_empty() {
-            let payload = frame.payload(env, builder);
-            args = payload.load(env, builder, &types);
+            args = captured.values(env, builder).load(env, builder, &types);
         }
-        args.push(frame.captured(env, builder).0);
+        let revision = captured.revision(env, builder);
+        args.push(ContObj::new(&mut builder.cursor(), captured, revision).0);
         env.jump(builder, label, &args);
     }
-    builder.switch_to_block(returned);
-    builder.seal_block(returned);
+    builder.switch_to_block(ended);
 }
 
 /// Room for so many values in the function's own slots; a null address for none.

@@ -69,7 +69,8 @@ pub fn cont_bind(
     }
     let cont = Checked::new(env, builder, cont);
     cont.store_args(env, builder, args);
-    cont.add_bound(env, builder, args.len());
+    let ty = env.cont_func(from);
+    cont.add_bound(env, builder, ty, args.len());
     Ok(cont.consume_and_renew(env, builder))
 }
 
@@ -84,7 +85,7 @@ pub fn suspend(
     let results = env.tag_results(tag);
     let payload = handlers::payload(env, builder, args.len().max(results.len()));
     payload.store(env, builder, args);
-    (backend::of(env)?.suspend)(env, builder, tag, payload, &results)
+    (backend::of(env)?.suspend)(env, builder, tag, args.len(), payload, &results)
 }
 
 /// `resume $ty clause*`: the results of the continuation `cont`. When control goes to a clause's label
@@ -145,10 +146,10 @@ pub fn switch(
     ensure_target(env)?;
     let params = env.cont_params(ty);
     let captured = *params.last().expect("validation: a switch target's last parameter is a continuation");
-    let (captured, received) = env.cont_ref_params(captured);
+    let received = env.cont_ref_params(captured);
     let cont = Checked::new(env, builder, cont);
     cont.store_args(env, builder, args);
-    let target = Target { cont, args: args.len(), captured, received };
+    let target = Target { cont, args: args.len(), received };
     (backend::of(env)?.switch)(env, builder, tag, target)
 }
 

@@ -4,9 +4,7 @@ use crate::env::{FuncEnv, Memory, Region};
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::FunctionBuilder;
-#[cfg(feature = "native")]
-use wasmfx_runtime::layout::VMContState;
-use wasmfx_runtime::layout::{SLOT_SIZE, offsets};
+use wasmfx_runtime::layout::{OUTCOME, SLOT_SIZE, offsets};
 use wasmtime_environ::WasmValType;
 
 /// A continuation reference: a `VMContObj` as one integer, pointer in its low half.
@@ -75,9 +73,23 @@ impl ContRef {
         self.store(env, builder, bound, offsets::VMCONTREF_VALUES_LENGTH);
     }
 
+    /// The number of the function type whose parameters begin with the types of the bound values, an `i32`.
+    pub(crate) fn waits_for(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        self.load(env, builder, ir::types::I32, offsets::VMCONTREF_WAITS_FOR)
+    }
+
+    pub(crate) fn set_waits_for(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ty: Value) {
+        self.store(env, builder, ty, offsets::VMCONTREF_WAITS_FOR);
+    }
+
+    /// The first slot of its values. Of one that was captured by `suspend`, the tag's payload.
+    pub(crate) fn values(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
+        Payload(self.pointer(env, builder, offsets::VMCONTREF_VALUES_DATA))
+    }
+
     /// Where the next unbound value goes.
     pub(crate) fn next_value(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
-        let data = self.pointer(env, builder, offsets::VMCONTREF_VALUES_DATA);
+        let Payload(data) = self.values(env, builder);
         let bound = self.bound(env, builder);
         let bound = builder.ins().uextend(env.pointer_type(), bound);
         let offset = builder.ins().imul_imm_s(bound, SLOT_SIZE as i64);
@@ -121,44 +133,36 @@ impl ContRef {
         self.pointer(env, builder, offsets::VMCONTREF_STACK_LIMIT)
     }
 
-    pub(crate) fn last_ancestor(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContRef {
-        ContRef(self.pointer(env, builder, offsets::VMCONTREF_LAST_ANCESTOR))
-    }
-
-    pub(crate) fn state(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
-        self.load(env, builder, ir::types::I32, offsets::VMCONTREF_STATE)
-    }
-
-    pub(crate) fn set_state(
+    /// The outermost stack that was captured with it, which runs from now on.
+    pub(crate) fn take_last_ancestor(
         self,
         env: &mut dyn Memory,
         builder: &mut FunctionBuilder<'_>,
-        state: VMContState,
-    ) {
-        let state = builder.ins().iconst(ir::types::I32, state as i64);
-        self.store(env, builder, state, offsets::VMCONTREF_STATE);
+    ) -> ContRef {
+        let last = self.pointer(env, builder, offsets::VMCONTREF_LAST_ANCESTOR);
+        let null = builder.ins().iconst(env.pointer_type(), 0);
+        self.store(env, builder, null, offsets::VMCONTREF_LAST_ANCESTOR);
+        ContRef(last)
     }
 
-    /// Makes it suspended: captured with what is between it and `last`, waiting for `waits_for`.
+    /// Makes it suspended: captured with what is between it and `last`.
     pub(crate) fn set_suspended(
         self,
         env: &mut dyn Memory,
         builder: &mut FunctionBuilder<'_>,
         last: ContRef,
-        waits_for: WaitsFor,
+        waits: Waits,
     ) {
         self.store(env, builder, last.0, offsets::VMCONTREF_LAST_ANCESTOR);
-        self.store(env, builder, waits_for.payload.0, offsets::VMCONTREF_VALUES_DATA);
-        for (value, offset) in [
-            (0, offsets::VMCONTREF_VALUES_LENGTH),
-            (waits_for.capacity as i64, offsets::VMCONTREF_VALUES_CAPACITY),
-            (i64::from(waits_for.results), offsets::VMCONTREF_WAITS_FOR_RESULTS),
-        ] {
-            let value = builder.ins().iconst(ir::types::I32, value);
-            self.store(env, builder, value, offset);
+        if let Some(Payload(payload)) = waits.payload {
+            self.store(env, builder, payload, offsets::VMCONTREF_VALUES_DATA);
         }
-        self.store(env, builder, waits_for.ty, offsets::VMCONTREF_WAITS_FOR);
-        self.set_state(env, builder, VMContState::Suspended);
+        // Both lengths in one word: none is bound.
+        const { assert!(offsets::VMCONTREF_VALUES_LENGTH + 4 == offsets::VMCONTREF_VALUES_CAPACITY) };
+        let capacity = u32::try_from(waits.capacity).expect("validation bounds the number of values");
+        let lengths = u64::from(capacity) << if env.is_big_endian() { 0 } else { 32 };
+        let lengths = builder.ins().iconst(ir::types::I64, lengths.cast_signed());
+        self.store(env, builder, lengths, offsets::VMCONTREF_VALUES_LENGTH);
     }
 
     /// What a fresh one will run: the function, its caller's context, its arguments.
@@ -170,22 +174,24 @@ impl ContRef {
         (
             self.pointer(env, builder, offsets::VMCONTREF_FUNC),
             self.pointer(env, builder, offsets::VMCONTREF_CALLER_VMCTX),
-            Payload(self.pointer(env, builder, offsets::VMCONTREF_VALUES_DATA)),
+            self.values(env, builder),
         )
+    }
+
+    /// Notes that it is not fresh any more.
+    pub(crate) fn clear_func(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) {
+        let null = builder.ins().iconst(env.pointer_type(), 0);
+        self.store(env, builder, null, offsets::VMCONTREF_FUNC);
     }
 }
 
 /// What a suspended continuation waits for.
 #[cfg(feature = "native")]
-pub(crate) struct WaitsFor {
-    /// Where it goes.
-    pub(crate) payload: Payload,
+pub(crate) struct Waits {
+    /// Where it goes, and where a payload is; `None` if there is neither.
+    pub(crate) payload: Option<Payload>,
     /// How many values.
     pub(crate) capacity: usize,
-    /// The number of the function type that lists their types.
-    pub(crate) ty: Value,
-    /// Whether they are that type's results, rather than its parameters.
-    pub(crate) results: bool,
 }
 
 /// A `*mut VMControlContext`.
@@ -225,7 +231,7 @@ pub(crate) enum ClauseKind {
     Switch,
 }
 
-/// What a resume tells the runtime.
+/// What a resume asks for.
 pub(crate) struct ResumeFrameInit<'a> {
     /// The tags of the clauses with labels.
     pub(crate) suspend_tags: &'a [Value],
@@ -256,6 +262,9 @@ impl ResumeFrame {
             self.store(env, builder, count, offset);
         }
         self.store(env, builder, init.results.1.0, offsets::VMRESUMEFRAME_VALUES);
+        let null = builder.ins().iconst(env.pointer_type(), 0);
+        let first = init.suspend_tags.first().copied().unwrap_or(null);
+        self.store(env, builder, first, offsets::VMRESUMEFRAME_FIRST);
         let tags = init.suspend_tags.iter().chain(init.switch_tags);
         for (offset, tag) in (offsets::VMRESUMEFRAME_TAGS..).step_by(size_of::<u64>()).zip(tags) {
             self.store(env, builder, *tag, offset);
@@ -301,43 +310,50 @@ impl ResumeFrame {
         ResumeFrame(address).load(env, builder, 0)
     }
 
-    /// Hands a capture to the clause that was found.
+    /// The tag of the first clause with a label, or null.
     #[cfg(feature = "native")]
-    pub(crate) fn set_captured(
-        self,
-        env: &mut dyn Memory,
-        builder: &mut FunctionBuilder<'_>,
-        payload: Payload,
-        captured: ContRef,
-        revision: Value,
-    ) {
-        self.store(env, builder, payload.0, offsets::VMRESUMEFRAME_VALUES);
-        self.store(env, builder, captured.0, offsets::VMRESUMEFRAME_CONTREF);
-        self.store(env, builder, revision, offsets::VMRESUMEFRAME_REVISION);
+    pub(crate) fn first(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        self.load(env, builder, offsets::VMRESUMEFRAME_FIRST)
     }
 
-    /// The continuation that ended.
-    #[cfg(feature = "native")]
-    pub(crate) fn ended(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContRef {
-        ContRef(self.load(env, builder, offsets::VMRESUMEFRAME_CONTREF))
+    /// The number of the clause that was taken, an `i32`.
+    pub(crate) fn clause(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        let flags = flags(env, builder.func, Region::Payload);
+        builder.ins().load(ir::types::I32, flags, self.0, offsets::VMRESUMEFRAME_CLAUSE)
     }
 
-    /// Says which continuation ended.
+    /// Says which clause is taken, by an `i32`.
     #[cfg(feature = "native")]
-    pub(crate) fn set_ended(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ended: ContRef) {
-        self.store(env, builder, ended.0, offsets::VMRESUMEFRAME_CONTREF);
+    pub(crate) fn set_clause(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, clause: Value) {
+        self.store(env, builder, clause, offsets::VMRESUMEFRAME_CLAUSE);
     }
 
-    /// Where results go, or the payload of the clause that was taken.
-    pub(crate) fn payload(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
+    /// Where results go.
+    #[cfg(feature = "native")]
+    pub(crate) fn results(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
         Payload(self.load(env, builder, offsets::VMRESUMEFRAME_VALUES))
     }
+}
 
-    /// The continuation that was captured for the clause that was taken.
-    pub(crate) fn captured(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContObj {
-        let contref = self.load(env, builder, offsets::VMRESUMEFRAME_CONTREF);
-        let revision = self.load(env, builder, offsets::VMRESUMEFRAME_REVISION);
-        ContObj::new(&mut builder.cursor(), ContRef(contref), revision)
+/// What a resume gets: a `*mut VMContRef` and an outcome.
+#[derive(Clone, Copy)]
+pub(crate) struct Handed(pub(crate) Value);
+
+impl Handed {
+    /// The outcome alone, not zero if the continuation ended.
+    pub(crate) fn outcome(self, builder: &mut FunctionBuilder<'_>) -> Value {
+        builder.ins().band_imm_s(self.0, OUTCOME.cast_signed())
+    }
+
+    /// The continuation that was captured, where there is no outcome.
+    pub(crate) fn captured(self) -> ContRef {
+        ContRef(self.0)
+    }
+
+    /// The continuation that ended with a certain outcome.
+    #[cfg(feature = "native")]
+    pub(crate) fn ended(self, builder: &mut FunctionBuilder<'_>, outcome: u64) -> ContRef {
+        ContRef(builder.ins().iadd_imm_s(self.0, -outcome.cast_signed()))
     }
 }
 

@@ -164,13 +164,11 @@ impl Continuations {
 
     /// Makes a fresh continuation that will call `func`, with room for its parameters and results.
     ///
-    /// It has no stack yet. `func` and `caller_vmctx` are what [`crate::Host::call`] will be given;
-    /// `func_type` is the `VMSharedTypeIndex` of the function's type.
+    /// It has no stack yet. `func` and `caller_vmctx` are what [`crate::Host::call`] will be given.
     pub fn allocate(
         &mut self,
         func: *mut u8,
         caller_vmctx: *mut u8,
-        func_type: u32,
         params: u32,
         results: u32,
     ) -> Result<NonNull<VMContRef>, Error> {
@@ -186,7 +184,7 @@ impl Continuations {
         self.slots += capacity as usize;
         // SAFETY: the continuation is free, so that nothing but `self` refers to it usefully (L3).
         let this = unsafe { &mut *cont.as_ptr() };
-        debug_assert_eq!(this.vm.state, VMContState::Free);
+        debug_assert_eq!(this.vm.state(), VMContState::Free);
         this.slots.clear();
         if this.slots.capacity() < capacity as usize {
             // Unlike `resize`, this need not touch the memory.
@@ -195,9 +193,6 @@ impl Continuations {
             this.slots.resize(capacity as usize, 0);
         }
         this.vm.values = VMPayloads { data: this.slots.as_mut_ptr(), length: 0, capacity };
-        this.vm.state = VMContState::Fresh;
-        this.vm.waits_for = func_type;
-        this.vm.waits_for_results = 0;
         this.vm.func = func;
         this.vm.caller_vmctx = caller_vmctx;
         this.vm.last_ancestor = cont.as_ptr().cast();
@@ -290,7 +285,7 @@ impl Continuations {
     pub(crate) unsafe fn release(&mut self, cont: NonNull<Continuation>) {
         // SAFETY: the caller vouches for it; nothing runs on its stack any more.
         let this = unsafe { &mut *cont.as_ptr() };
-        assert_eq!(this.vm.state, VMContState::Running, "only what runs can end");
+        assert_eq!(this.vm.state(), VMContState::Running, "only what runs can end");
         let mut stack = this.stack.take().expect("L2: a running continuation has a stack");
         if let Some(fiber) = this.fiber.take() {
             stack.restore(fiber.into_stack());
@@ -308,7 +303,7 @@ impl Continuations {
         let cont = cont.cast::<Continuation>();
         // SAFETY: the caller vouches for it.
         let this = unsafe { &mut *cont.as_ptr() };
-        assert_eq!(this.vm.state, VMContState::Fresh, "only a fresh continuation has run nothing");
+        assert_eq!(this.vm.state(), VMContState::Fresh, "only a fresh continuation has run nothing");
         assert!(this.stack.is_none(), "L2");
         this.vm.revision += 1;
         self.recycle(cont);
@@ -425,12 +420,10 @@ impl Continuation {
                 resume: ptr::null_mut(),
                 last_ancestor: ptr::null_mut(),
                 values: VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 },
-                state: VMContState::Free,
-                waits_for: 0,
-                waits_for_results: 0,
-                throws: 0,
                 func: ptr::null_mut(),
                 caller_vmctx: ptr::null_mut(),
+                waits_for: 0,
+                throws: 0,
                 parent_entry: ptr::null_mut(),
                 entry: VMEntryState::default(),
             },
@@ -446,10 +439,11 @@ impl Continuation {
 
     /// Forgets everything but the revision (C1).
     fn forget(&mut self) {
-        self.vm.state = VMContState::Free;
         self.vm.control = VMControlContext::default();
         self.vm.parent = ptr::null_mut();
+        self.vm.stack_limit = 0;
         self.vm.resume = ptr::null_mut();
+        self.vm.last_ancestor = ptr::null_mut();
         self.vm.parent_entry = ptr::null_mut();
         // What `enter` installs next time: nothing of Wasm is on that stack yet, and if the body is a host
         // function nothing will be.
@@ -523,7 +517,7 @@ mod tests {
                 match step {
                     Step::New(params, results) => {
                         let full = usable.len() + running.len() == limit as usize;
-                        match all.allocate(ptr::dangling_mut(), ptr::dangling_mut(), 0, params, results) {
+                        match all.allocate(ptr::dangling_mut(), ptr::dangling_mut(), params, results) {
                             Err(_) => prop_assert!(full),
                             Ok(contref) => {
                                 prop_assert!(!full);
@@ -548,7 +542,8 @@ mod tests {
                         let this = unsafe { &mut *obj.contref.cast::<Continuation>().as_ptr() };
                         this.stack = stack.or(this.stack.take());
                         this.vm.revision += 1;
-                        this.vm.state = VMContState::Running;
+                        this.vm.last_ancestor = ptr::null_mut();
+                        this.vm.resume = ptr::dangling_mut();
                         running.push(obj.contref);
                     }
                     Step::Leave(n, ends) => if let Some(contref) = nth(&mut running, n) {
@@ -559,7 +554,8 @@ mod tests {
                                 slots -= (*this).slots.len();
                                 all.release(contref.cast());
                             } else {
-                                (*this).vm.state = VMContState::Suspended;
+                                (*this).vm.func = ptr::null_mut();
+                                (*this).vm.last_ancestor = this.cast();
                                 let obj = VMContObj { contref, revision: (*this).vm.revision };
                                 prop_assert!(ever.insert((contref.addr().get(), obj.revision), obj).is_none());
                                 usable.push((obj, None));
@@ -587,7 +583,7 @@ mod tests {
                 // Those that are usable, and of those that are free the next one's, which nobody has yet.
                 for obj in fit {
                     // SAFETY: as above.
-                    let state = unsafe { obj.contref.as_ref() }.state;
+                    let state = unsafe { obj.contref.as_ref() }.state();
                     let has = usable.iter().any(|(other, _)| other == obj);
                     prop_assert_eq!(has, matches!(state, VMContState::Fresh | VMContState::Suspended));
                     prop_assert!(has, "a reference that was used up is as good as new");

@@ -17,25 +17,25 @@
 //!                      | last_ancestor            outermost stack captured   |
 //!                      +-----------------------------------------------------+ 64
 //!                      | values                   where it takes its values  |
-//!                      | state                                               |
-//!                      | waits_for, waits_for_results   type of those values |
 //!                      | func, caller_vmctx       what a fresh one will run  |
+//!                      | waits_for                types of bound values      |
 //!                      | parent_entry, entry      where its frames end       |
 //!                      +-----------------------------------------------------+ 192
 //! ```
 //!
 //! The first cache line is what a switch touches; the rest is for starting, binding and tracing.
 //!
-//! The numbers that a `stack_switch` of the native backend hands over:
+//! What a `stack_switch` of the native backend hands over, and what the libcall backend's `resume` returns: an
+//! address, whose low bits a [`VMContRef`]'s alignment leaves free for an [outcome](OUTCOME).
 //!
-//! | to | number | means |
-//! | --- | --- | --- |
-//! | `resume` | [`RETURNED`] | the continuation in `frame.contref` returned, its results are at `frame.values` |
-//! | | 1 + n | clause n was taken: payload at `frame.values`, capture in `frame.contref` |
-//! | | [`UNWOUND`] | the continuation in `frame.contref` was unwound by an exception |
-//! | `suspend`, `switch` | [`RAISE`] | the store's pending exception is to be raised here |
-//! | | other | the values that it waits for are there |
-//! | entry code | a `*mut VMContRef` | its function is to be called |
+//! | to | address of | outcome | means |
+//! | --- | --- | --- | --- |
+//! | `resume` | what was captured | none | clause `frame.clause` was taken: the payload is at the captured `values.data` |
+//! | | what ended | [`RETURNED`] | its results are at `frame.values` |
+//! | | what ended | [`UNWOUND`] | it was unwound by an exception |
+//! | `suspend`, `switch` | itself | none | the values that it waits for are there |
+//! | | [`RAISE`] | | the store's pending exception is to be raised here |
+//! | entry code | itself | none | its function is to be called |
 //!
 //! All that code of different modules and the runtime must agree on stands in this file, in `native.rs` and in
 //! `arch/`, whose text is the [`FINGERPRINT`] by which old code is told from new.
@@ -53,10 +53,12 @@
 
 use core::ptr::NonNull;
 
-/// To `resume`, and the libcall backend's answer: the continuation's function returned.
-pub const RETURNED: u64 = 0;
-/// To `resume`, and the libcall backend's answer: Wasm is to be unwound further; the reason has been noted.
-pub const UNWOUND: u64 = u64::MAX;
+/// The bits of what `resume` gets that say how a continuation ended, if it did.
+pub const OUTCOME: u64 = 3;
+/// Outcome: its function returned.
+pub const RETURNED: u64 = 1;
+/// Outcome: Wasm is to be unwound further; the reason has been noted.
+pub const UNWOUND: u64 = 2;
 /// To `suspend` and `switch`: the store's pending exception is to be raised.
 pub const RAISE: u64 = 0;
 
@@ -190,18 +192,17 @@ pub struct VMPayloads {
     pub capacity: u32,
 }
 
-/// What a continuation is doing.
-#[repr(u32)]
+/// What a continuation is doing: see [`VMContRef::state`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VMContState {
     /// Returned, trapped or thrown: its `VMContRef` awaits reuse. Only `revision` means anything.
-    Free = 0,
+    Free,
     /// Made and never resumed. It has no stack; `func`, `caller_vmctx` and `values` say what will run.
-    Fresh = 1,
+    Fresh,
     /// It runs, or resumed a continuation that does, or was captured together with such a one.
-    Running = 2,
+    Running,
     /// The innermost stack of a capture: what a `VMContObj` may point to. `values` waits for arguments.
-    Suspended = 3,
+    Suspended,
 }
 
 /// How a stack was entered from the host and left for the host or for another stack: what the walker
@@ -236,29 +237,26 @@ pub struct VMContRef {
     pub parent: *mut VMContRef,
     /// See C1. In every state.
     pub revision: usize,
-    /// The lowest stack pointer that Wasm may have on this stack. Once it has a stack.
+    /// The lowest stack pointer that Wasm may have on this stack; zero while it has no stack.
     pub stack_limit: usize,
-    /// The frame of the `resume` that runs this stack, in `parent`'s stack. Running.
+    /// The frame of the `resume` that runs this stack, in `parent`'s stack. Running; null while free.
     pub resume: *mut VMResumeFrame,
-    /// The outermost stack that was captured with this one, often itself. Fresh and suspended.
+    /// The outermost stack that was captured with this one, often itself. Fresh and suspended; else null.
     pub last_ancestor: *mut VMContRef,
 
     /// Fresh: the function's parameters, and later its results (libcall backend). Suspended: what the instruction that
     /// suspended it will return.
     pub values: VMPayloads,
-    /// What it is doing.
-    pub state: VMContState,
-    /// `VMSharedTypeIndex` of the function type that lists the types of `values`. Fresh and suspended.
-    pub waits_for: u32,
-    /// Whether `values` are that type's results rather than its parameters. Fresh and suspended.
-    pub waits_for_results: u32,
-    /// Whether the instruction that suspended it raises the store's pending exception instead of
-    /// returning. Set and read while it is being resumed, by the libcall backend.
-    pub throws: u32,
-    /// The `VMFuncRef` to run. Fresh.
+    /// The `VMFuncRef` to run. Fresh, and until it runs; else null.
     pub func: *mut u8,
     /// The `VMContext` of the instance that made it. Fresh.
     pub caller_vmctx: *mut u8,
+    /// `VMSharedTypeIndex` of a function type whose parameters begin with the types of the bound values. Fresh and
+    /// suspended, if there are such.
+    pub waits_for: u32,
+    /// Whether the instruction that suspended it raises the store's pending exception instead of
+    /// returning. Set and read while it is being resumed, by the libcall backend.
+    pub throws: u32,
     /// The entry state of `parent`'s stack. Running, libcall backend.
     pub parent_entry: *mut VMEntryState,
 
@@ -268,33 +266,41 @@ pub struct VMContRef {
 }
 
 impl VMContRef {
+    /// What it is doing, as its other fields tell: a switch need not write it down.
+    pub fn state(&self) -> VMContState {
+        match (self.last_ancestor.is_null(), self.resume.is_null(), self.func.is_null()) {
+            (true, true, _) => VMContState::Free,
+            (true, false, _) => VMContState::Running,
+            (false, _, false) => VMContState::Fresh,
+            (false, _, true) => VMContState::Suspended,
+        }
+    }
+
     /// Whether code of the native backend made this continuation. Not for one that is free.
     pub fn is_native(&self) -> bool {
         self.control.pc != 0
     }
 }
 
-/// What a `resume` tells the runtime and what it is told, in the resuming function's own frame.
+/// What a `resume` asks for and which clause was taken, in the resuming function's own frame.
 ///
 /// The tags of its handler clauses follow: those of `(on $tag $label)` in order, then those of
 /// `(on $tag switch)` in order, a `*const VMTag` each.
 #[repr(C, align(16))]
 #[derive(Debug)]
 pub struct VMResumeFrame {
-    /// In: `(on $tag $label)` clauses.
+    /// `(on $tag $label)` clauses.
     pub suspend_count: u32,
-    /// In: `(on $tag switch)` clauses.
+    /// `(on $tag switch)` clauses.
     pub switch_count: u32,
-    /// In: results that the continuation's type lists.
-    pub result_count: u32,
-    /// Keeps the next field at a pointer's alignment.
-    pub reserved: u32,
-    /// In: where results go, `result_count` slots. Out, when a clause was taken: the tag's payload.
+    /// Where results go, `result_count` slots.
     pub values: *mut u128,
-    /// Out, when a clause was taken: the captured continuation. Native backend, else: the one that ended.
-    pub contref: *mut VMContRef,
-    /// Out, when a clause was taken: its revision.
-    pub revision: usize,
+    /// Results that the continuation's type lists.
+    pub result_count: u32,
+    /// Out: the number of the clause that was taken, among those with labels.
+    pub clause: u32,
+    /// The tag of the first clause with a label, again; null if there is none.
+    pub first: *const VMTag,
 }
 
 impl VMResumeFrame {
@@ -359,16 +365,12 @@ pub mod offsets {
     pub const VMCONTREF_VALUES_LENGTH: i32 = 72;
     /// `VMContRef::values.capacity`
     pub const VMCONTREF_VALUES_CAPACITY: i32 = 76;
-    /// `VMContRef::state`
-    pub const VMCONTREF_STATE: i32 = 80;
-    /// `VMContRef::waits_for`
-    pub const VMCONTREF_WAITS_FOR: i32 = 84;
-    /// `VMContRef::waits_for_results`
-    pub const VMCONTREF_WAITS_FOR_RESULTS: i32 = 88;
     /// `VMContRef::func`
-    pub const VMCONTREF_FUNC: i32 = 96;
+    pub const VMCONTREF_FUNC: i32 = 80;
     /// `VMContRef::caller_vmctx`
-    pub const VMCONTREF_CALLER_VMCTX: i32 = 104;
+    pub const VMCONTREF_CALLER_VMCTX: i32 = 88;
+    /// `VMContRef::waits_for`
+    pub const VMCONTREF_WAITS_FOR: i32 = 96;
 
     /// Bytes of a `VMControlContext`.
     pub const VMCONTROLCONTEXT_SIZE: u8 = 24;
@@ -377,16 +379,16 @@ pub mod offsets {
     pub const VMRESUMEFRAME_SUSPEND_COUNT: i32 = 0;
     /// `VMResumeFrame::switch_count`
     pub const VMRESUMEFRAME_SWITCH_COUNT: i32 = 4;
-    /// `VMResumeFrame::result_count`
-    pub const VMRESUMEFRAME_RESULT_COUNT: i32 = 8;
     /// `VMResumeFrame::values`
-    pub const VMRESUMEFRAME_VALUES: i32 = 16;
-    /// `VMResumeFrame::contref`
-    pub const VMRESUMEFRAME_CONTREF: i32 = 24;
-    /// `VMResumeFrame::revision`
-    pub const VMRESUMEFRAME_REVISION: i32 = 32;
+    pub const VMRESUMEFRAME_VALUES: i32 = 8;
+    /// `VMResumeFrame::result_count`
+    pub const VMRESUMEFRAME_RESULT_COUNT: i32 = 16;
+    /// `VMResumeFrame::clause`
+    pub const VMRESUMEFRAME_CLAUSE: i32 = 20;
+    /// `VMResumeFrame::first`
+    pub const VMRESUMEFRAME_FIRST: i32 = 24;
     /// The first tag behind a `VMResumeFrame`, and so the frame's own size.
-    pub const VMRESUMEFRAME_TAGS: i32 = 48;
+    pub const VMRESUMEFRAME_TAGS: i32 = 32;
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -407,17 +409,15 @@ const _: () = {
     at(VMCONTREF_VALUES_DATA, offset_of!(VMContRef, values.data));
     at(VMCONTREF_VALUES_LENGTH, offset_of!(VMContRef, values.length));
     at(VMCONTREF_VALUES_CAPACITY, offset_of!(VMContRef, values.capacity));
-    at(VMCONTREF_STATE, offset_of!(VMContRef, state));
     at(VMCONTREF_WAITS_FOR, offset_of!(VMContRef, waits_for));
-    at(VMCONTREF_WAITS_FOR_RESULTS, offset_of!(VMContRef, waits_for_results));
     at(VMCONTREF_FUNC, offset_of!(VMContRef, func));
     at(VMCONTREF_CALLER_VMCTX, offset_of!(VMContRef, caller_vmctx));
     at(VMRESUMEFRAME_SUSPEND_COUNT, offset_of!(VMResumeFrame, suspend_count));
     at(VMRESUMEFRAME_SWITCH_COUNT, offset_of!(VMResumeFrame, switch_count));
     at(VMRESUMEFRAME_RESULT_COUNT, offset_of!(VMResumeFrame, result_count));
     at(VMRESUMEFRAME_VALUES, offset_of!(VMResumeFrame, values));
-    at(VMRESUMEFRAME_CONTREF, offset_of!(VMResumeFrame, contref));
-    at(VMRESUMEFRAME_REVISION, offset_of!(VMResumeFrame, revision));
+    at(VMRESUMEFRAME_CLAUSE, offset_of!(VMResumeFrame, clause));
+    at(VMRESUMEFRAME_FIRST, offset_of!(VMResumeFrame, first));
     at(VMRESUMEFRAME_TAGS, size_of::<VMResumeFrame>());
 
     assert!(size_of::<VMContObj>() == VMCONTOBJ_SIZE as usize);
@@ -429,6 +429,8 @@ const _: () = {
     assert!(size_of::<Option<VMContObj>>() == size_of::<VMContObj>());
     // The cache lines of the map above.
     assert!(align_of::<VMContRef>() == 64);
+    assert!(align_of::<VMContRef>() as u64 > OUTCOME);
+    assert!(RETURNED & OUTCOME == RETURNED && UNWOUND & OUTCOME == UNWOUND);
     assert!(offset_of!(VMContRef, values) == 64);
     assert!(size_of::<VMContRef>() == 192);
 };

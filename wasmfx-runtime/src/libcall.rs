@@ -18,7 +18,7 @@
 //!   stacks are spliced back one by one, down to the innermost.
 //! * `switch` goes to the `resume` with the prompt in the same way, which then runs the target.
 //! * A trap or an exception that leaves a continuation unwinds its stack to [`body`], whose fiber finishes;
-//!   the `resume` that ran it reports [`UNWOUND`], and the engine raises it again on that stack.
+//!   the `resume` that ran it reports [`UNWIND`], and the engine raises it again on that stack.
 //!
 //! * To raise an exception in a suspended continuation, [`throw`] marks it; the instruction that suspended
 //!   it, being resumed, finds the mark.
@@ -31,15 +31,19 @@ use crate::check;
 use crate::cont::Continuation;
 use crate::host::Host;
 use crate::layout::{
-    RETURNED, SLOT_SIZE, UNWOUND, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame,
-    VMTag,
+    RETURNED, SLOT_SIZE, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame, VMTag,
 };
 use std::ptr::{self, NonNull};
 
+/// What [`resume`] returns if Wasm is to be unwound further; the reason has been noted. The engine's own mark: compiled
+/// code does not see it.
+pub const UNWIND: u64 = u64::MAX;
+
 /// What a fiber tells the `resume` below it.
 pub(crate) enum Signal {
-    /// Every stack up to `last` was captured; its `resume` continues at clause number `clause`.
-    Suspend { last: NonNull<Continuation>, clause: u32 },
+    /// Every stack from `captured` up to `last` was captured; its `resume` continues at the clause that is noted in its
+    /// frame.
+    Suspend { last: NonNull<Continuation>, captured: NonNull<VMContRef> },
     /// Every stack up to `last` was captured; its `resume` runs `target` instead.
     Switch { last: NonNull<Continuation>, target: NonNull<Continuation> },
 }
@@ -47,8 +51,8 @@ pub(crate) enum Signal {
 pub(crate) type Fiber = wasmtime_internal_fiber::Fiber<'static, NonNull<Continuation>, Signal, bool>;
 pub(crate) type Switch = wasmtime_internal_fiber::Suspend<NonNull<Continuation>, Signal, bool>;
 
-/// Resumes `cont` and returns when its function returned ([`RETURNED`]), when a clause of `frame` was
-/// taken (1 + the clause's number), or when Wasm is to be unwound ([`UNWOUND`]).
+/// Resumes `cont` and returns when its function returned ([`RETURNED`]), when Wasm is to be unwound ([`UNWIND`]), or
+/// when a clause of `frame` was taken: then what was captured.
 ///
 /// # Safety
 ///
@@ -73,7 +77,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
 
         if let Err(error) = make_ready(host, inner) {
             host.raise(error);
-            return UNWOUND;
+            return UNWIND;
         }
         loop {
             let last = link(inner, parent, frame, parent_entry);
@@ -99,9 +103,9 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
                         ptr::copy_nonoverlapping((*results).as_ptr(), (*frame.as_ptr()).values, count);
                     }
                     host.continuations().release(last);
-                    return if returned { RETURNED } else { UNWOUND };
+                    return if returned { RETURNED } else { UNWIND };
                 }
-                Err(Signal::Suspend { clause, .. }) => return u64::from(clause) + 1,
+                Err(Signal::Suspend { captured, .. }) => return captured.as_ptr().expose_provenance() as u64,
                 Err(Signal::Switch { target, .. }) => inner = target,
             }
         }
@@ -136,12 +140,12 @@ unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
 unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Result<(), Error> {
     // SAFETY: the caller vouches for `cont`; it does not run, so that nothing else borrows it.
     let this = unsafe { &mut *cont.as_ptr() };
-    if this.vm.state == VMContState::Suspended {
+    if this.vm.state() == VMContState::Suspended {
         // SAFETY: as above.
         unsafe { check::captured_chain(cont.as_ptr().cast()) };
         return Ok(());
     }
-    assert_eq!(this.vm.state, VMContState::Fresh, "C1: only these have usable references");
+    assert_eq!(this.vm.state(), VMContState::Fresh, "C1: only these have usable references");
     let mut stack = host.continuations().take_stack()?;
     let fiber = stack.fiber_stack().and_then(|fiber_stack| {
         Fiber::new(fiber_stack, body::<H>).map_err(|(error, fiber_stack)| {
@@ -175,7 +179,8 @@ fn body<H: Host>(cont: NonNull<Continuation>, switch: &mut Switch) -> bool {
         (*this).vm.stack_limit = here.saturating_sub((*this).max_wasm_stack);
         let slots = &mut (*this).slots;
         let (args, len) = (slots.as_mut_ptr(), slots.len());
-        H::call((*this).vm.func, (*this).vm.caller_vmctx, args, len, (*this).vm.stack_limit)
+        let func = std::mem::replace(&mut (*this).vm.func, ptr::null_mut());
+        H::call(func, (*this).vm.caller_vmctx, args, len, (*this).vm.stack_limit)
     }
 }
 
@@ -196,8 +201,8 @@ unsafe fn link(
     unsafe {
         let inner = &mut (*inner.as_ptr()).vm;
         inner.revision += 1;
-        inner.state = VMContState::Running;
-        let last = NonNull::new(inner.last_ancestor).expect("a continuation to resume has an ancestor");
+        let last = std::mem::replace(&mut inner.last_ancestor, ptr::null_mut());
+        let last = NonNull::new(last).expect("a continuation to resume has an ancestor");
         (*last.as_ptr()).parent = parent;
         (*last.as_ptr()).resume = frame.as_ptr();
         (*last.as_ptr()).parent_entry = parent_entry;
@@ -240,7 +245,7 @@ fn search<H: Host, T>(
 }
 
 /// Makes the stacks from the one that runs to `last` a suspended continuation that waits for values at
-/// `payload`, `capacity` of them, of the types that `waits_for` lists. Returns a reference to it.
+/// `payload`, `capacity` of them. Returns a reference to it.
 ///
 /// # Safety
 ///
@@ -250,20 +255,14 @@ unsafe fn capture<H: Host>(
     last: NonNull<Continuation>,
     payload: *mut u128,
     capacity: u32,
-    waits_for: (u32, bool),
 ) -> VMContObj {
     let inner = NonNull::new(host.current()).expect("a search from the host's own stack finds nothing");
     // SAFETY: both are running continuations of this store.
     unsafe {
-        (*last.as_ptr()).vm.parent = ptr::null_mut();
-        (*last.as_ptr()).vm.resume = ptr::null_mut();
-        (*last.as_ptr()).vm.parent_entry = ptr::null_mut();
         let this = &mut *inner.as_ptr();
         this.entry = host.entry();
         this.last_ancestor = last.as_ptr().cast();
         this.values = VMPayloads { data: payload, length: 0, capacity };
-        (this.waits_for, this.waits_for_results) = (waits_for.0, waits_for.1.into());
-        this.state = VMContState::Suspended;
         let obj = VMContObj { contref: inner, revision: this.revision };
         check::captured_chain(inner.as_ptr());
         obj
@@ -281,12 +280,12 @@ unsafe fn capture<H: Host>(
 pub unsafe fn throw<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
     // SAFETY: the caller vouches for `cont`.
     unsafe {
-        if (*cont.as_ptr()).state == VMContState::Fresh {
+        if (*cont.as_ptr()).state() == VMContState::Fresh {
             host.continuations().discard(cont);
             host.raise_pending_exception();
             return false;
         }
-        assert_eq!((*cont.as_ptr()).state, VMContState::Suspended, "C1: only these have usable references");
+        assert_eq!((*cont.as_ptr()).state(), VMContState::Suspended, "C1: only these have usable references");
         // Compiled code of the native backend hands the news over itself.
         (*cont.as_ptr()).throws = (!(*cont.as_ptr()).is_native()).into();
     }
@@ -310,19 +309,11 @@ unsafe fn resumed<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
 /// Suspends the stack that runs up to the handler of `tag`, and returns `true` once it is resumed, with
 /// its values at `payload`; `false` if Wasm is to be unwound.
 ///
-/// `tag_type` is the `VMSharedTypeIndex` of the tag's function type.
-///
 /// # Safety
 ///
 /// Called from Wasm of the host's store. `payload` is in the caller's frame: the tag's parameters are
 /// there, and there is room for `results` values.
-pub unsafe fn suspend<H: Host>(
-    host: &mut H,
-    tag: *const VMTag,
-    tag_type: u32,
-    payload: *mut u128,
-    results: u32,
-) -> bool {
+pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u128, results: u32) -> bool {
     // SAFETY: frames of running resumes are live, with their tags behind them.
     let found = search(host, |frame| unsafe { VMResumeFrame::find_suspend(frame, tag) });
     let (last, clause) = match found {
@@ -335,12 +326,10 @@ pub unsafe fn suspend<H: Host>(
     // SAFETY: as above; `inner` is the continuation that runs, whose fiber this is (L4).
     unsafe {
         let frame = (*last.as_ptr()).vm.resume;
-        let obj = capture(host, last, payload, results, (tag_type, true));
-        (*frame).values = payload;
-        (*frame).contref = obj.contref.as_ptr();
-        (*frame).revision = obj.revision;
+        (*frame).clause = clause;
+        let obj = capture(host, last, payload, results);
         let inner = obj.contref.as_ptr().cast::<Continuation>();
-        (*(*inner).switch).suspend(Signal::Suspend { last, clause });
+        (*(*inner).switch).suspend(Signal::Suspend { last, captured: obj.contref });
         resumed(host, obj.contref)
     }
 }
@@ -349,7 +338,6 @@ pub unsafe fn suspend<H: Host>(
 /// was captured as its last argument. Returns as [`suspend`] does.
 ///
 /// `args` is how many arguments are stored behind those that were bound; the last follows them.
-/// `waits_for` is the `VMSharedTypeIndex` of the function type of the captured continuation.
 ///
 /// # Safety
 ///
@@ -362,7 +350,6 @@ pub unsafe fn switch<H: Host>(
     payload: *mut u128,
     params: u32,
     args: u32,
-    waits_for: u32,
 ) -> bool {
     let target = target.cast::<Continuation>();
     // SAFETY: frames of running resumes are live, with their tags behind them.
@@ -377,7 +364,7 @@ pub unsafe fn switch<H: Host>(
                 return false;
             }
         };
-        let obj = capture(host, last, payload, params, (waits_for, false));
+        let obj = capture(host, last, payload, params);
         let values = &mut (*target.as_ptr()).vm.values;
         let place = values.length + args;
         assert!(place < values.capacity, "C3: the target's last argument has a slot");

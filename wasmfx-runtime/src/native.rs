@@ -44,7 +44,7 @@ use std::ptr::NonNull;
 pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(), Error> {
     // SAFETY: the caller vouches for `cont`; it does not run, so that nothing else borrows it.
     let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
-    assert_eq!(this.vm.state, VMContState::Fresh, "C1: only these have usable references and no stack");
+    assert_eq!(this.vm.state(), VMContState::Fresh, "C1: only these have usable references and no stack");
     assert!(this.vm.is_native(), "cont.new stores an entry");
     // SAFETY: the current continuation, if any, runs.
     unsafe { check::active_chain(host.current()) };
@@ -85,12 +85,10 @@ pub unsafe fn finish<H: Host>(host: &mut H, cont: NonNull<VMContRef>) {
 /// `current` is a running continuation of the native backend, and the one that runs. Nothing on its stack
 /// needs to be dropped. The reason of the unwinding has been noted.
 pub unsafe fn leave(current: NonNull<VMContRef>) -> ! {
-    // SAFETY: the caller vouches for it; N1 says where the parent goes on, and a running continuation has
-    // the frame of the resume that runs it.
+    // SAFETY: the caller vouches for it; N1 says where the parent goes on.
     unsafe {
         let this = current.as_ptr();
         debug_assert!((*this).is_native());
-        (*(*this).resume).contref = this;
-        arch::jump(&raw const (*this).control, UNWOUND)
+        arch::jump(&raw const (*this).control, this.expose_provenance() as u64 | UNWOUND)
     }
 }

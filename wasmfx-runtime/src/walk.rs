@@ -97,16 +97,13 @@ unsafe fn left_at(control: *const VMControlContext, entry_fp: usize) -> VMEntryS
     VMEntryState { entry_fp, exit_trampoline_fp: record.addr(), exit_pc, ..VMEntryState::default() }
 }
 
-/// The values bound to `cont`: the first slot, how many, and the type that lists theirs, as
-/// `VMSharedTypeIndex` and whether its results. `None` if it waits for none, or has none yet.
-pub fn bound_values(cont: &VMContRef) -> Option<(NonNull<u128>, usize, u32, bool)> {
-    match cont.state {
-        VMContState::Fresh | VMContState::Suspended if cont.values.length > 0 => Some((
-            NonNull::new(cont.values.data)?,
-            cont.values.length as usize,
-            cont.waits_for,
-            cont.waits_for_results != 0,
-        )),
+/// The values bound to `cont`: the first slot, how many, and the `VMSharedTypeIndex` of a function type whose
+/// parameters begin with theirs. `None` if it waits for none, or has none yet.
+pub fn bound_values(cont: &VMContRef) -> Option<(NonNull<u128>, usize, u32)> {
+    match cont.state() {
+        VMContState::Fresh | VMContState::Suspended if cont.values.length > 0 => {
+            Some((NonNull::new(cont.values.data)?, cont.values.length as usize, cont.waits_for))
+        }
         _ => None,
     }
 }

@@ -97,11 +97,8 @@ fn with_engine(test: impl FnOnce(Engines)) {
 
 fn make(engine: Engines, body: Body, params: u32, results: u32) -> VMContObj {
     let vmctx = engine.0.as_ptr().cast();
-    let contref = engine
-        .get()
-        .continuations
-        .allocate(body as *mut u8, vmctx, 7, params, results)
-        .expect("there is room");
+    let contref =
+        engine.get().continuations.allocate(body as *mut u8, vmctx, params, results).expect("there is room");
     // SAFETY: it has just been made.
     VMContObj { contref, revision: unsafe { contref.as_ref() }.revision }
 }
@@ -140,11 +137,10 @@ fn resume(
         frame: VMResumeFrame {
             suspend_count: on.len() as u32,
             switch_count: on_switch.len() as u32,
-            result_count: 1,
-            reserved: 0,
             values: &mut result,
-            contref: ptr::null_mut(),
-            revision: 0,
+            result_count: 1,
+            clause: u32::MAX,
+            first: on.first().map_or(ptr::null(), |n| tag(*n)),
         },
         tags,
     };
@@ -157,12 +153,14 @@ fn resume(
         }
         match libcall::resume(&mut engine, obj.contref, NonNull::from(&mut frame).cast()) {
             wasmfx_runtime::layout::RETURNED => Outcome::Returned(result),
-            wasmfx_runtime::layout::UNWOUND => Outcome::Unwound,
-            clause => {
-                let frame = ptr::read_volatile(&frame.frame);
-                let contref = NonNull::new(frame.contref).expect("a clause gets a continuation");
-                let obj = VMContObj { contref, revision: frame.revision };
-                Outcome::Clause(clause as usize - 1, *frame.values, obj)
+            libcall::UNWIND => Outcome::Unwound,
+            captured => {
+                let clause = ptr::read_volatile(&frame.frame.clause);
+                let contref = ptr::with_exposed_provenance_mut(captured as usize);
+                let contref: NonNull<VMContRef> =
+                    NonNull::new(contref).expect("a clause gets a continuation");
+                let VMContRef { revision, values, .. } = *contref.as_ptr();
+                Outcome::Clause(clause as usize, *values.data, VMContObj { contref, revision })
             }
         }
     }
@@ -172,7 +170,7 @@ fn resume(
 fn suspend(mut engine: Engines, to: usize, value: u128) -> Option<u128> {
     let mut payload = value;
     // SAFETY: the payload has room for one value each way.
-    let resumed = unsafe { libcall::suspend(&mut engine, tag(to), 9, &mut payload, 1) };
+    let resumed = unsafe { libcall::suspend(&mut engine, tag(to), &mut payload, 1) };
     // SAFETY: the runtime has written it through the pointer.
     resumed.then(|| unsafe { ptr::read_volatile(&payload) })
 }
@@ -214,7 +212,7 @@ fn values_go_both_ways_and_references_are_new_each_time() {
         assert_eq!(resume(engine, second, Some(30), &[2, 1], &[]), Outcome::Returned(31));
         // SAFETY: a `VMContRef` outlives its references.
         let after = unsafe { fresh.contref.as_ref() };
-        assert_eq!(after.state, VMContState::Free);
+        assert_eq!(after.state(), VMContState::Free);
         assert!(after.revision > second.revision, "no reference made so far is usable");
     });
 }
@@ -290,7 +288,7 @@ fn switches(mut engine: Engines, args: &mut [u128]) -> bool {
     unsafe {
         *target.contref.as_ref().values.data = 5;
         let received = payload.as_mut_ptr();
-        if !libcall::switch(&mut engine, target.contref, tag(3), received, 2, 1, 11) {
+        if !libcall::switch(&mut engine, target.contref, tag(3), received, 2, 1) {
             return false;
         }
         args[0] = received.read_volatile();
@@ -333,7 +331,7 @@ fn a_switch_without_a_prompt_leaves_its_target_alone() {
         assert!(matches!(engine.get().raised.take(), Some(Error::UnhandledTag)));
         // SAFETY: it lives as long as the engine.
         let target_now = unsafe { target.contref.as_ref() };
-        assert_eq!((target_now.revision, target_now.state), (target.revision, VMContState::Fresh));
+        assert_eq!((target_now.revision, target_now.state()), (target.revision, VMContState::Fresh));
         assert_eq!(target_now.values.length, 0);
     });
 }
@@ -356,18 +354,19 @@ fn bound_values_say_their_type() {
         // SAFETY: the reference is usable and nothing runs.
         unsafe {
             assert!(walk::bound_values(obj.contref.as_ref()).is_none());
-            (*obj.contref.as_ptr()).values.length = 2;
-            let (_, length, ty, results) = walk::bound_values(obj.contref.as_ref()).expect("two are bound");
-            assert_eq!((length, ty, results), (2, 7, false));
+            ((*obj.contref.as_ptr()).values.length, (*obj.contref.as_ptr()).waits_for) = (2, 7);
+            let (_, length, ty) = walk::bound_values(obj.contref.as_ref()).expect("two are bound");
+            assert_eq!((length, ty), (2, 7));
             (*obj.contref.as_ptr()).values.length = 0;
         }
         let obj = make(engine, asks_twice, 1, 1);
         let Outcome::Clause(_, _, rest) = resume(engine, obj, Some(1), &[1], &[]) else { panic!() };
         // SAFETY: as above.
         unsafe {
-            (*rest.contref.as_ptr()).values.length = 1;
-            let (_, length, ty, results) = walk::bound_values(rest.contref.as_ref()).expect("one is bound");
-            assert_eq!((length, ty, results), (1, 9, true));
+            assert!(walk::bound_values(rest.contref.as_ref()).is_none());
+            ((*rest.contref.as_ptr()).values.length, (*rest.contref.as_ptr()).waits_for) = (1, 9);
+            let (_, length, ty) = walk::bound_values(rest.contref.as_ref()).expect("one is bound");
+            assert_eq!((length, ty), (1, 9));
         }
     });
 }
@@ -379,7 +378,7 @@ fn many_arguments_end_in_an_error() {
         let mut made = 0usize;
         let error = loop {
             let params = 1 << 22;
-            match engine.get().continuations.allocate(double as *mut u8, vmctx, 7, params, 0) {
+            match engine.get().continuations.allocate(double as *mut u8, vmctx, params, 0) {
                 Ok(_) => made += 1,
                 Err(error) => break error,
             }

@@ -14,6 +14,7 @@ pub(super) fn suspend(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
     tag: TagIndex,
+    _args: usize,
     payload: Payload,
     results: &[WasmValType],
 ) -> WasmResult<Vec<Value>> {

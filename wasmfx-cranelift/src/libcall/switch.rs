@@ -16,13 +16,12 @@ pub(super) fn switch(
     tag: TagIndex,
     target: Target,
 ) -> WasmResult<Vec<Value>> {
-    let Target { cont: target, args, captured, received } = target;
+    let Target { cont: target, args, received } = target;
     let payload = handlers::payload(env, builder, received.len());
     let vmctx = env.vmctx(builder);
     let tag = env.tag_address(builder, tag);
     let count = builder.ins().iconst(I32, received.len() as i64);
     let args = builder.ins().iconst(I32, args as i64);
-    let waits_for = env.type_id(builder, captured);
-    env.call(builder, Builtin::Switch, &[vmctx, target.contref.0, tag, payload.0, count, args, waits_for])?;
+    env.call(builder, Builtin::Switch, &[vmctx, target.contref.0, tag, payload.0, count, args])?;
     Ok(payload.load(env, builder, &received))
 }

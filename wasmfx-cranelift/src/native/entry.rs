@@ -2,7 +2,7 @@
 
 use super::NO_RETURN;
 use crate::env::Memory;
-use crate::view::{ContRef, Payload};
+use crate::view::ContRef;
 use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::RETURNED;
@@ -33,18 +33,17 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
     let mut values = vec![vmctx, caller_vmctx];
     // Collected references too: no collection can come before the call, which takes them.
     values.extend(args.load_untracked(env, builder, &entry.params));
+    contref.clear_func(env, builder);
     let signature = builder.import_signature(entry.signature);
     let call = builder.ins().call_indirect(signature, wasm_call, &values);
     let results = builder.inst_results(call).to_vec();
 
-    let frame = contref.resume(env, builder);
-    frame.set_ended(env, builder, contref);
     if !results.is_empty() {
-        let to: Payload = frame.payload(env, builder);
-        to.store(env, builder, &results);
+        let frame = contref.resume(env, builder);
+        frame.results(env, builder).store(env, builder, &results);
     }
     let control = contref.control(builder);
-    let returned = builder.ins().iconst(env.pointer_type(), RETURNED.cast_signed());
+    let returned = builder.ins().bor_imm_s(contref.0, RETURNED.cast_signed());
     builder.ins().stack_switch(control.0, control.0, returned);
     builder.ins().trap(NO_RETURN);
 }

@@ -17,9 +17,9 @@ mod switch;
 use crate::backend::Translate;
 use crate::env::{FuncEnv, NativeBuiltin, NativeEnv};
 use crate::view::ContRef;
-use cranelift_codegen::ir::{InstBuilder, TrapCode, Value, condcodes::IntCC};
+use cranelift_codegen::ir::{InstBuilder, TrapCode, Value};
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::{RAISE, RETURNED, VMContState};
+use wasmfx_runtime::layout::RAISE;
 use wasmtime_environ::WasmResult;
 
 pub use self::entry::{Entry, EntryEnv, native_entry};
@@ -31,8 +31,8 @@ pub(crate) static TRANSLATE: Translate = Translate {
     switch: switch::switch,
 };
 
-// What is tested for by `brif` and by a table's first entry.
-const _: () = assert!(RAISE == 0 && RETURNED == 0);
+// What is tested for by `brif`.
+const _: () = assert!(RAISE == 0);
 
 /// Comes after a call that does not return: Wasmtime's code for a broken assertion of its own.
 const NO_RETURN: TrapCode = TrapCode::unwrap_user(1);
@@ -42,14 +42,13 @@ fn native(env: &mut dyn FuncEnv) -> &mut dyn NativeEnv {
     env.native().expect("an engine that is configured for this backend has what it needs")
 }
 
-/// Gives `cont` a stack if it is fresh.
+/// Gives `cont` a stack if it has none.
 fn ensure_started(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont: ContRef) -> WasmResult<()> {
     native(env).settle(builder);
-    let state = cont.state(env, builder);
-    let fresh = builder.ins().icmp_imm_u(IntCC::Equal, state, VMContState::Fresh as i64);
+    let limit = cont.stack_limit(env, builder);
     let start = builder.create_block();
     let started = builder.create_block();
-    builder.ins().brif(fresh, start, &[], started, &[]);
+    builder.ins().brif(limit, started, &[], start, &[]);
     builder.seal_block(start);
     builder.switch_to_block(start);
     let vmctx = env.vmctx(builder);
@@ -63,11 +62,10 @@ fn ensure_started(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont
 /// Makes `cont`, a started or suspended one, what runs, and returns the outermost stack captured with it. Its
 /// parent and the frame that runs it are for the caller to set.
 fn make_current(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont: ContRef) -> ContRef {
-    cont.set_state(env, builder, VMContState::Running);
     native(env).set_current(builder, cont.0);
     let limit = cont.stack_limit(env, builder);
     native(env).set_stack_limit(builder, limit);
-    cont.last_ancestor(env, builder)
+    cont.take_last_ancestor(env, builder)
 }
 
 /// Raises the pending exception if that is what this stack was resumed for.

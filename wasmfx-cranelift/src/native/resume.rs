@@ -4,25 +4,30 @@ use super::{NO_RETURN, ensure_started, make_current, native};
 use crate::checks::Checked;
 use crate::env::{FuncEnv, NativeBuiltin};
 use crate::handlers::{self, Clause, Input};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use crate::view::Handed;
+use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC};
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::RAISE;
+use wasmfx_runtime::layout::{RAISE, RETURNED, UNWOUND};
 use wasmtime_environ::{WasmResult, WasmValType};
 
 /// ```text
 ///   call start if it is fresh
 ///   fill the frame
 ///   consume the reference, link its chain to this stack, make it current
-///   code = stack_switch(outermost.control, outermost.control, contref or 0)
+///   handed = stack_switch(outermost.control, outermost.control, contref or 0)
 ///   make this stack current
-///   br_table code, unwound, [returned, clause 0, clause 1, ...]
+///   brif handed.outcome, ended, taken
+/// taken:
+///   br_table frame.clause, [clause 0, clause 1, ...]
 /// clause i:
-///   load the payload and the captured continuation
+///   load the payload, make a reference to what was captured
 ///   jump label i
+/// ended:
+///   brif handed.outcome is returned, returned, unwound
 /// unwound:
-///   call unwind(vmctx, frame.contref)
+///   call unwind(vmctx, what ended)
 /// returned:
-///   call finish(vmctx, frame.contref)
+///   call finish(vmctx, what ended)
 ///   load the results
 /// ```
 pub(super) fn resume(
@@ -49,23 +54,24 @@ pub(super) fn resume(
     let last = make_current(env, builder, cont.contref);
     last.set_parent(env, builder, parent, frame);
     let control = last.control(builder);
-    let code = native(env).stack_switch(builder, control.0, control.0, payload);
+    let handed = Handed(native(env).stack_switch(builder, control.0, control.0, payload));
     native(env).set_current(builder, parent);
     native(env).set_stack_limit(builder, parent_limit);
 
-    let labels: Vec<_> = handlers::labels(clauses).collect();
+    let ended = builder.create_block();
+    handlers::dispatch(env, builder, handed, frame, clauses, ended);
+    builder.seal_block(ended);
     let returned = builder.create_block();
     let unwound = builder.create_block();
     builder.set_cold_block(unwound);
-    if labels.is_empty() {
-        builder.ins().brif(code, unwound, &[], returned, &[]);
-        builder.switch_to_block(returned);
-        builder.seal_block(returned);
-    } else {
-        handlers::dispatch(env, builder, code, frame, &labels, returned, unwound);
-    }
+    let outcome = handed.outcome(builder);
+    let has_returned = builder.ins().icmp_imm_u(IntCC::Equal, outcome, RETURNED.cast_signed());
+    builder.ins().brif(has_returned, returned, &[], unwound, &[]);
+
+    builder.switch_to_block(returned);
+    builder.seal_block(returned);
     // Nothing is collected here: what the continuation left at `values` is as good after the call.
-    let ended = frame.ended(env, builder);
+    let ended = handed.ended(builder, RETURNED);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Finish, &[vmctx, ended.0])?;
     let finished = values.load(env, builder, results);
@@ -74,7 +80,7 @@ pub(super) fn resume(
 
     builder.switch_to_block(unwound);
     builder.seal_block(unwound);
-    let ended = frame.ended(env, builder);
+    let ended = handed.ended(builder, UNWOUND);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Unwind, &[vmctx, ended.0])?;
     builder.ins().trap(NO_RETURN);

@@ -1,9 +1,8 @@
 //! The search for a handler.
 
-use super::native;
 use crate::env::{FuncEnv, Trap};
 use crate::view::{ClauseKind, ContRef, ResumeFrame};
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, condcodes::IntCC};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, condcodes::IntCC, types::I32};
 use cranelift_frontend::FunctionBuilder;
 
 /// What a search finds.
@@ -12,7 +11,7 @@ pub(super) struct Found {
     pub(super) last: ContRef,
     /// The frame of that `resume`.
     pub(super) frame: ResumeFrame,
-    /// The clause's number among those of its kind.
+    /// The clause's number among those of its kind, an `i32`.
     pub(super) clause: Value,
 }
 
@@ -35,6 +34,7 @@ pub(super) fn search(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
     kind: ClauseKind,
+    current: ContRef,
     tag: Value,
 ) -> Found {
     let pointer = env.pointer_type();
@@ -47,8 +47,7 @@ pub(super) fn search(
     builder.append_block_param(stack, pointer);
     builder.append_block_param(clause, pointer);
 
-    let current = native(env).current(builder);
-    builder.ins().jump(stack, &[BlockArg::Value(current)]);
+    builder.ins().jump(stack, &[BlockArg::Value(current.0)]);
 
     builder.switch_to_block(stack);
     let cont = ContRef(builder.block_params(stack)[0]);
@@ -84,5 +83,6 @@ pub(super) fn search(
     builder.switch_to_block(found);
     let bytes = builder.ins().isub(at, first);
     let clause = builder.ins().ushr_imm_u(bytes, i64::from(size_of::<u64>().trailing_zeros()));
+    let clause = builder.ins().ireduce(I32, clause);
     Found { last: cont, frame, clause }
 }

@@ -1,11 +1,10 @@
 //! `switch`.
 
 use super::search::{Found, search};
-use super::suspend::capture;
 use super::{ensure_started, make_current, native, raise_if_thrown};
 use crate::env::FuncEnv;
 use crate::handlers::{self, Target};
-use crate::view::{ClauseKind, ContObj, Control, WaitsFor};
+use crate::view::{ClauseKind, ContObj, ContRef, Control, Waits};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, WasmResult};
@@ -26,18 +25,18 @@ pub(super) fn switch(
     tag: TagIndex,
     target: Target,
 ) -> WasmResult<Vec<Value>> {
-    let Target { cont: target, args, captured, received } = target;
+    let Target { cont: target, args, received } = target;
     let address = env.tag_address(builder, tag);
-    let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, address);
+    let current = ContRef(native(env).current(builder));
+    let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, current, address);
     ensure_started(env, builder, target.contref)?;
 
     let payload = handlers::payload(env, builder, received.len());
-    let ty = env.type_id(builder, captured);
     let prompt = last.parent(env, builder);
-    let waits_for = WaitsFor { payload, capacity: received.len(), ty, results: false };
-    let captured = capture(env, builder, last, waits_for);
-    let revision = captured.revision(env, builder);
-    let obj = ContObj::new(&mut builder.cursor(), captured, revision);
+    let waits = Waits { payload: (!received.is_empty()).then_some(payload), capacity: received.len() };
+    current.set_suspended(env, builder, last, waits);
+    let revision = current.revision(env, builder);
+    let obj = ContObj::new(&mut builder.cursor(), current, revision);
     let place = target.contref.next_value(env, builder).skip(builder, args);
     place.store(env, builder, &[obj.0]);
 
