@@ -1,5 +1,7 @@
 //! What this crate needs of the function environment that it translates for.
 
+use crate::handlers::Shared;
+use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{ModuleInternedTypeIndex, TagIndex, TypeIndex, WasmResult, WasmValType};
@@ -62,17 +64,6 @@ pub enum Region {
     Payload,
 }
 
-/// Stack slots that all stack switching instructions of one function share. That is sound because an
-/// activation is inside one such instruction at a time, and what the instruction leaves in the slots has been
-/// read before the next begins.
-#[derive(Debug, Default)]
-pub struct Slots {
-    pub(crate) frame: Option<ir::StackSlot>,
-    pub(crate) payload: Option<ir::StackSlot>,
-    #[cfg_attr(not(feature = "native"), expect(dead_code, reason = "for the native backend"))]
-    pub(crate) control: Option<ir::StackSlot>,
-}
-
 /// How a function reaches memory.
 pub trait Memory {
     /// The type of an address.
@@ -92,13 +83,13 @@ pub trait NativeEnv {
     fn entry_address(&mut self, builder: &mut FunctionBuilder<'_>, ty: TypeIndex) -> ir::Value;
 
     /// The running continuation: a `*mut VMContRef`, null on the stack that the host entered on.
-    fn current(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
+    fn current(&mut self, pos: &mut FuncCursor<'_>) -> ir::Value;
 
     /// Sets what [`NativeEnv::current`] returns.
     fn set_current(&mut self, builder: &mut FunctionBuilder<'_>, current: ir::Value);
 
     /// The lowest stack pointer that Wasm may have.
-    fn stack_limit(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
+    fn stack_limit(&mut self, pos: &mut FuncCursor<'_>) -> ir::Value;
 
     /// Sets what [`NativeEnv::stack_limit`] returns.
     fn set_stack_limit(&mut self, builder: &mut FunctionBuilder<'_>, limit: ir::Value);
@@ -135,14 +126,14 @@ pub trait FuncEnv: Memory {
         None
     }
 
-    /// The function's slots.
-    fn slots(&mut self) -> &mut Slots;
+    /// What the function's stack switching instructions share.
+    fn shared(&mut self) -> &mut Shared;
 
     /// The instance's context.
     fn vmctx(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
 
     /// The address of a tag's definition: the same in every instance that has the tag.
-    fn tag_address(&mut self, builder: &mut FunctionBuilder<'_>, tag: TagIndex) -> ir::Value;
+    fn tag_address(&mut self, pos: &mut FuncCursor<'_>, tag: TagIndex) -> ir::Value;
 
     /// The engine's number of a type, an `i32`.
     fn type_id(&mut self, builder: &mut FunctionBuilder<'_>, ty: ModuleInternedTypeIndex) -> ir::Value;

@@ -1,10 +1,13 @@
-//! The frame that a resume has, and the function's slots for it and for payloads.
+//! The frame that a resume has, clauses, and what else the instructions of a function share.
 
 use crate::checks::Checked;
 use crate::env::{Builtin, FuncEnv};
 use crate::view::{ContObj, Handed, Payload, ResumeFrame, ResumeFrameInit};
+#[cfg(feature = "native")]
+use crate::view::{ContRef, Control};
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    self, Block, InstBuilder, JumpTableData, StackSlot, StackSlotData, StackSlotKind, Value,
+    self, Block, Inst, InstBuilder, JumpTableData, StackSlot, StackSlotData, StackSlotKind, Value,
 };
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::SLOT_SIZE;
@@ -65,6 +68,71 @@ pub(crate) fn labels(clauses: &[Clause]) -> impl Iterator<Item = (TagIndex, ir::
     clauses.iter().filter_map(|clause| Some((clause.tag, clause.label?)))
 }
 
+/// What the stack switching instructions of one function share: stack slots, and values that are the same all along an
+/// activation.
+///
+/// To share slots is sound because an activation is inside one such instruction at a time, and what the
+/// instruction leaves in the slots has been read before the next begins.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// The end of the code that every activation begins with.
+    entry: Option<(Block, Option<Inst>)>,
+    /// Frames that are filled there.
+    frames: Vec<SharedFrame>,
+    /// The frame of other resumes.
+    frame: Option<StackSlot>,
+    payload: Option<StackSlot>,
+    #[cfg(feature = "native")]
+    control: Option<StackSlot>,
+    /// The continuation that an activation belongs to, and its stack limit.
+    #[cfg(feature = "native")]
+    stack: Option<(Value, Value)>,
+}
+
+/// A frame for some clauses, in order, and so many results.
+#[derive(Debug)]
+struct SharedFrame {
+    clauses: Vec<(TagIndex, bool)>,
+    results: usize,
+    slot: StackSlot,
+}
+
+impl Shared {
+    /// More frames, or larger ones, would make each call of a function dearer than its resumes.
+    const MAX_FRAMES: usize = 4;
+    const MAX_CLAUSES: usize = 8;
+
+    /// Notes that `builder` is where every activation has checked its stack, and has done nothing else yet.
+    pub fn enter(&mut self, builder: &FunctionBuilder<'_>) {
+        let block = builder.current_block().expect("there is code to come");
+        self.entry = Some((block, builder.func.layout.last_inst(block)));
+    }
+
+    fn entry<'f>(&self, func: &'f mut ir::Function) -> FuncCursor<'f> {
+        let (block, inst) = self.entry.expect("the function was entered");
+        match inst {
+            Some(inst) => FuncCursor::new(func).after_inst(inst),
+            None => FuncCursor::new(func).at_first_insertion_point(block),
+        }
+    }
+}
+
+/// The continuation that runs, and its stack limit, loaded once per activation: a stack is one continuation's until all
+/// its frames are gone.
+#[cfg(feature = "native")]
+pub(crate) fn own_stack(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> (ContRef, Value) {
+    let (current, limit) = match env.shared().stack {
+        Some(stack) => stack,
+        None => {
+            let pos = &mut env.shared().entry(builder.func);
+            let native = env.native().expect("only the native backend asks");
+            let stack = (native.current(pos), native.stack_limit(pos));
+            *env.shared().stack.insert(stack)
+        }
+    };
+    (ContRef(current), limit)
+}
+
 /// A frame for these clauses and this many results, in the function's own slots.
 pub(crate) fn resume_frame(
     env: &mut dyn FuncEnv,
@@ -72,26 +140,49 @@ pub(crate) fn resume_frame(
     clauses: &[Clause],
     results: usize,
 ) -> (ResumeFrame, Payload) {
-    let mut tags = |switch: bool, env: &mut dyn FuncEnv| -> Vec<Value> {
-        let clauses = clauses.iter().filter(|clause| clause.label.is_none() == switch);
-        clauses.map(|clause| env.tag_address(builder, clause.tag)).collect()
-    };
-    let suspend_tags = tags(false, env);
-    let switch_tags = tags(true, env);
     let payload = payload(env, builder, results);
-    let slot = grow(builder, env.slots().frame, ResumeFrame::size(clauses.len()));
-    env.slots().frame = Some(slot);
+    let size = ResumeFrame::size(clauses.len());
+    let key: Vec<_> = clauses.iter().map(|clause| (clause.tag, clause.label.is_none())).collect();
+    let same = |frame: &&SharedFrame| frame.results == results && frame.clauses == key;
+    let slot = if let Some(frame) = env.shared().frames.iter().find(same) {
+        frame.slot
+    } else if env.shared().frames.len() < Shared::MAX_FRAMES && clauses.len() <= Shared::MAX_CLAUSES {
+        let slot = grow(builder, None, size);
+        let pos = &mut env.shared().entry(builder.func);
+        fill(env, pos, slot, clauses, results);
+        env.shared().frames.push(SharedFrame { clauses: key, results, slot });
+        slot
+    } else {
+        let slot = grow(builder, env.shared().frame, size);
+        env.shared().frame = Some(slot);
+        fill(env, &mut builder.cursor(), slot, clauses, results);
+        slot
+    };
     let frame = ResumeFrame(builder.ins().stack_addr(env.pointer_type(), slot, 0));
-    frame.init(
-        env,
-        builder,
-        ResumeFrameInit {
-            suspend_tags: &suspend_tags,
-            switch_tags: &switch_tags,
-            results: (results, payload),
-        },
-    );
     (frame, payload)
+}
+
+/// Fills the frame in `slot`.
+fn fill(
+    env: &mut dyn FuncEnv,
+    pos: &mut FuncCursor<'_>,
+    slot: StackSlot,
+    clauses: &[Clause],
+    results: usize,
+) {
+    let pointer = env.pointer_type();
+    let mut tags = |switch: bool, pos: &mut FuncCursor<'_>| -> Vec<Value> {
+        let clauses = clauses.iter().filter(|clause| clause.label.is_none() == switch);
+        clauses.map(|clause| env.tag_address(pos, clause.tag)).collect()
+    };
+    let suspend_tags = &tags(false, pos);
+    let switch_tags = &tags(true, pos);
+    let values = match env.shared().payload {
+        Some(slot) if results > 0 => pos.ins().stack_addr(pointer, slot, 0),
+        _ => pos.ins().iconst(pointer, 0),
+    };
+    let frame = ResumeFrame(pos.ins().stack_addr(pointer, slot, 0));
+    frame.init(env, pos, ResumeFrameInit { suspend_tags, switch_tags, results: (results, Payload(values)) });
 }
 
 /// Goes to the clause that was taken, or to `ended` if none was. Leaves `builder` in `ended`, unsealed.
@@ -151,13 +242,21 @@ pub(crate) fn payload(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, 
     if values == 0 {
         return Payload(builder.ins().iconst(env.pointer_type(), 0));
     }
-    let slot = grow(builder, env.slots().payload, values * SLOT_SIZE);
-    env.slots().payload = Some(slot);
+    let slot = grow(builder, env.shared().payload, values * SLOT_SIZE);
+    env.shared().payload = Some(slot);
     Payload(builder.ins().stack_addr(env.pointer_type(), slot, 0))
 }
 
+/// Room for a control context.
+#[cfg(feature = "native")]
+pub(crate) fn control(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Control {
+    let slot = grow(builder, env.shared().control, Control::SIZE as usize);
+    env.shared().control = Some(slot);
+    Control(builder.ins().stack_addr(env.pointer_type(), slot, 0))
+}
+
 /// `slot`, or a new one, with `size` bytes at least.
-pub(crate) fn grow(builder: &mut FunctionBuilder<'_>, slot: Option<StackSlot>, size: usize) -> StackSlot {
+fn grow(builder: &mut FunctionBuilder<'_>, slot: Option<StackSlot>, size: usize) -> StackSlot {
     let size = u32::try_from(size).expect("validation bounds the number of values and clauses");
     match slot {
         Some(slot) => {

@@ -28,8 +28,8 @@ mod libcall;
 mod native;
 mod view;
 
-pub use self::env::{Backend, Builtin, FuncEnv, Memory, NativeBuiltin, NativeEnv, Region, Slots, Trap};
-pub use self::handlers::Clause;
+pub use self::env::{Backend, Builtin, FuncEnv, Memory, NativeBuiltin, NativeEnv, Region, Trap};
+pub use self::handlers::{Clause, Shared};
 #[cfg(feature = "native")]
 pub use self::native::{Entry, EntryEnv, native_entry};
 

@@ -122,10 +122,10 @@ impl ContRef {
         self,
         env: &mut dyn Memory,
         builder: &mut FunctionBuilder<'_>,
-        parent: Value,
+        parent: ContRef,
         frame: ResumeFrame,
     ) {
-        self.store(env, builder, parent, offsets::VMCONTREF_PARENT);
+        self.store(env, builder, parent.0, offsets::VMCONTREF_PARENT);
         self.store(env, builder, frame.0, offsets::VMCONTREF_RESUME);
     }
 
@@ -247,33 +247,28 @@ impl ResumeFrame {
         offsets::VMRESUMEFRAME_TAGS as usize + clauses * size_of::<u64>()
     }
 
-    pub(crate) fn init(
-        self,
-        env: &mut dyn Memory,
-        builder: &mut FunctionBuilder<'_>,
-        init: ResumeFrameInit<'_>,
-    ) {
+    pub(crate) fn init(self, env: &mut dyn Memory, pos: &mut FuncCursor<'_>, init: ResumeFrameInit<'_>) {
+        let flags = flags(env, pos.func, Region::Payload);
+        let store = |pos: &mut FuncCursor<'_>, value, offset| {
+            pos.ins().store(flags, value, self.0, offset);
+        };
         for (count, offset) in [
             (init.suspend_tags.len(), offsets::VMRESUMEFRAME_SUSPEND_COUNT),
             (init.switch_tags.len(), offsets::VMRESUMEFRAME_SWITCH_COUNT),
             (init.results.0, offsets::VMRESUMEFRAME_RESULT_COUNT),
         ] {
-            let count = builder.ins().iconst(ir::types::I32, count as i64);
-            self.store(env, builder, count, offset);
+            let count = pos.ins().iconst(ir::types::I32, count as i64);
+            store(pos, count, offset);
         }
-        self.store(env, builder, init.results.1.0, offsets::VMRESUMEFRAME_VALUES);
-        let null = builder.ins().iconst(env.pointer_type(), 0);
-        let first = init.suspend_tags.first().copied().unwrap_or(null);
-        self.store(env, builder, first, offsets::VMRESUMEFRAME_FIRST);
+        store(pos, init.results.1.0, offsets::VMRESUMEFRAME_VALUES);
+        let null = pos.ins().iconst(env.pointer_type(), 0);
+        let first = |tags: &[Value]| tags.first().copied().unwrap_or(null);
+        store(pos, first(init.suspend_tags), offsets::VMRESUMEFRAME_FIRST);
+        store(pos, first(init.switch_tags), offsets::VMRESUMEFRAME_FIRST_SWITCH);
         let tags = init.suspend_tags.iter().chain(init.switch_tags);
         for (offset, tag) in (offsets::VMRESUMEFRAME_TAGS..).step_by(size_of::<u64>()).zip(tags) {
-            self.store(env, builder, *tag, offset);
+            store(pos, *tag, offset);
         }
-    }
-
-    fn store(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
-        let flags = flags(env, builder.func, Region::Payload);
-        builder.ins().store(flags, value, self.0, offset);
     }
 
     fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32) -> Value {
@@ -310,10 +305,19 @@ impl ResumeFrame {
         ResumeFrame(address).load(env, builder, 0)
     }
 
-    /// The tag of the first clause with a label, or null.
+    /// The tag of the first clause of a kind, or null.
     #[cfg(feature = "native")]
-    pub(crate) fn first(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
-        self.load(env, builder, offsets::VMRESUMEFRAME_FIRST)
+    pub(crate) fn first(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        kind: ClauseKind,
+    ) -> Value {
+        let offset = match kind {
+            ClauseKind::Suspend => offsets::VMRESUMEFRAME_FIRST,
+            ClauseKind::Switch => offsets::VMRESUMEFRAME_FIRST_SWITCH,
+        };
+        self.load(env, builder, offset)
     }
 
     /// The number of the clause that was taken, an `i32`.
@@ -325,7 +329,8 @@ impl ResumeFrame {
     /// Says which clause is taken, by an `i32`.
     #[cfg(feature = "native")]
     pub(crate) fn set_clause(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, clause: Value) {
-        self.store(env, builder, clause, offsets::VMRESUMEFRAME_CLAUSE);
+        let flags = flags(env, builder.func, Region::Payload);
+        builder.ins().store(flags, clause, self.0, offsets::VMRESUMEFRAME_CLAUSE);
     }
 
     /// Where results go.

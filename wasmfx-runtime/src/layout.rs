@@ -284,6 +284,8 @@ impl VMContRef {
 
 /// What a `resume` asks for and which clause was taken, in the resuming function's own frame.
 ///
+/// All but `clause` is the same each time that an activation of the function comes to the `resume`.
+///
 /// The tags of its handler clauses follow: those of `(on $tag $label)` in order, then those of
 /// `(on $tag switch)` in order, a `*const VMTag` each.
 #[repr(C, align(16))]
@@ -301,6 +303,8 @@ pub struct VMResumeFrame {
     pub clause: u32,
     /// The tag of the first clause with a label, again; null if there is none.
     pub first: *const VMTag,
+    /// The tag of the first clause without, again; null if there is none.
+    pub first_switch: *const VMTag,
 }
 
 impl VMResumeFrame {
@@ -387,8 +391,10 @@ pub mod offsets {
     pub const VMRESUMEFRAME_CLAUSE: i32 = 20;
     /// `VMResumeFrame::first`
     pub const VMRESUMEFRAME_FIRST: i32 = 24;
+    /// `VMResumeFrame::first_switch`
+    pub const VMRESUMEFRAME_FIRST_SWITCH: i32 = 32;
     /// The first tag behind a `VMResumeFrame`, and so the frame's own size.
-    pub const VMRESUMEFRAME_TAGS: i32 = 32;
+    pub const VMRESUMEFRAME_TAGS: i32 = 48;
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -418,6 +424,7 @@ const _: () = {
     at(VMRESUMEFRAME_VALUES, offset_of!(VMResumeFrame, values));
     at(VMRESUMEFRAME_CLAUSE, offset_of!(VMResumeFrame, clause));
     at(VMRESUMEFRAME_FIRST, offset_of!(VMResumeFrame, first));
+    at(VMRESUMEFRAME_FIRST_SWITCH, offset_of!(VMResumeFrame, first_switch));
     at(VMRESUMEFRAME_TAGS, size_of::<VMResumeFrame>());
 
     assert!(size_of::<VMContObj>() == VMCONTOBJ_SIZE as usize);

@@ -141,6 +141,7 @@ fn resume(
             result_count: 1,
             clause: u32::MAX,
             first: on.first().map_or(ptr::null(), |n| tag(*n)),
+            first_switch: on_switch.first().map_or(ptr::null(), |n| tag(*n)),
         },
         tags,
     };

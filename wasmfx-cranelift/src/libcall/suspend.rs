@@ -19,7 +19,7 @@ pub(super) fn suspend(
     results: &[WasmValType],
 ) -> WasmResult<Vec<Value>> {
     let vmctx = env.vmctx(builder);
-    let tag = env.tag_address(builder, tag);
+    let tag = env.tag_address(&mut builder.cursor(), tag);
     let count = builder.ins().iconst(I32, results.len() as i64);
     env.call(builder, Builtin::Suspend, &[vmctx, tag, payload.0, count])?;
     Ok(payload.load(env, builder, results))

@@ -19,7 +19,7 @@ pub(super) fn switch(
     let Target { cont: target, args, received } = target;
     let payload = handlers::payload(env, builder, received.len());
     let vmctx = env.vmctx(builder);
-    let tag = env.tag_address(builder, tag);
+    let tag = env.tag_address(&mut builder.cursor(), tag);
     let count = builder.ins().iconst(I32, received.len() as i64);
     let args = builder.ins().iconst(I32, args as i64);
     env.call(builder, Builtin::Switch, &[vmctx, target.contref.0, tag, payload.0, count, args])?;

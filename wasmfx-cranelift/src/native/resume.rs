@@ -48,14 +48,13 @@ pub(super) fn resume(
     };
     let (frame, values) = handlers::resume_frame(env, builder, clauses, results.len());
 
-    let parent = native(env).current(builder);
-    let parent_limit = native(env).stack_limit(builder);
+    let (parent, parent_limit) = handlers::own_stack(env, builder);
     cont.consume(env, builder);
     let last = make_current(env, builder, cont.contref);
     last.set_parent(env, builder, parent, frame);
     let control = last.control(builder);
     let handed = Handed(native(env).stack_switch(builder, control.0, control.0, payload));
-    native(env).set_current(builder, parent);
+    native(env).set_current(builder, parent.0);
     native(env).set_stack_limit(builder, parent_limit);
 
     let ended = builder.create_block();

@@ -18,8 +18,12 @@ pub(super) struct Found {
 /// Finds the innermost `resume` with a clause of this kind for `tag`, and its first such clause; traps if there is
 /// none on this side of the host.
 ///
+/// Mostly it is the first clause of the `resume` that runs the current stack.
+///
 /// ```text
-///   jump stack(current)
+///   trap if current is null
+///   frame = current.resume
+///   brif frame.first == tag, found(current, frame, 0), stack(current)
 /// stack(cont):
 ///   trap if cont is null
 ///   frame = cont.resume
@@ -27,8 +31,8 @@ pub(super) struct Found {
 /// clause(p):
 ///   brif p == end, stack(cont.parent), compare
 /// compare:
-///   brif *p == tag, found, clause(p + 8)
-/// found:
+///   brif *p == tag, found(cont, frame, n), clause(p + 8)
+/// found(last, frame, clause):
 /// ```
 pub(super) fn search(
     env: &mut dyn FuncEnv,
@@ -38,27 +42,40 @@ pub(super) fn search(
     tag: Value,
 ) -> Found {
     let pointer = env.pointer_type();
-    let stack = builder.create_block();
-    let clause = builder.create_block();
-    let outwards = builder.create_block();
-    let compare = builder.create_block();
-    let next = builder.create_block();
     let found = builder.create_block();
+    for ty in [pointer, pointer, I32] {
+        builder.append_block_param(found, ty);
+    }
+    let stack = builder.create_block();
     builder.append_block_param(stack, pointer);
-    builder.append_block_param(clause, pointer);
+    builder.set_cold_block(stack);
 
-    builder.ins().jump(stack, &[BlockArg::Value(current.0)]);
+    env.trap_if_zero(builder, current.0, Trap::UnhandledTag);
+    let frame = current.resume(env, builder);
+    let first = frame.first(env, builder, kind);
+    let matches = builder.ins().icmp(IntCC::Equal, first, tag);
+    let zero = builder.ins().iconst(I32, 0);
+    let found_first = [current.0, frame.0, zero].map(BlockArg::Value);
+    builder.ins().brif(matches, found, &found_first, stack, &[BlockArg::Value(current.0)]);
 
     builder.switch_to_block(stack);
     let cont = ContRef(builder.block_params(stack)[0]);
     env.trap_if_zero(builder, cont.0, Trap::UnhandledTag);
     let frame = cont.resume(env, builder);
     let (first, end) = frame.tags(env, builder, kind);
+    let clause = builder.create_block();
+    builder.append_block_param(clause, pointer);
+    builder.set_cold_block(clause);
     builder.ins().jump(clause, &[BlockArg::Value(first)]);
 
     builder.switch_to_block(clause);
     let at = builder.block_params(clause)[0];
     let done = builder.ins().icmp(IntCC::Equal, at, end);
+    let [outwards, compare, taken, next] = std::array::from_fn(|_| {
+        let block = builder.create_block();
+        builder.set_cold_block(block);
+        block
+    });
     builder.ins().brif(done, outwards, &[], compare, &[]);
     builder.seal_block(outwards);
     builder.seal_block(compare);
@@ -71,8 +88,8 @@ pub(super) fn search(
     builder.switch_to_block(compare);
     let candidate = ResumeFrame::tag_at(env, builder, at);
     let matches = builder.ins().icmp(IntCC::Equal, candidate, tag);
-    builder.ins().brif(matches, found, &[], next, &[]);
-    builder.seal_block(found);
+    builder.ins().brif(matches, taken, &[], next, &[]);
+    builder.seal_block(taken);
     builder.seal_block(next);
 
     builder.switch_to_block(next);
@@ -80,9 +97,14 @@ pub(super) fn search(
     builder.ins().jump(clause, &[BlockArg::Value(after)]);
     builder.seal_block(clause);
 
-    builder.switch_to_block(found);
+    builder.switch_to_block(taken);
     let bytes = builder.ins().isub(at, first);
-    let clause = builder.ins().ushr_imm_u(bytes, i64::from(size_of::<u64>().trailing_zeros()));
-    let clause = builder.ins().ireduce(I32, clause);
-    Found { last: cont, frame, clause }
+    let number = builder.ins().ushr_imm_u(bytes, i64::from(size_of::<u64>().trailing_zeros()));
+    let number = builder.ins().ireduce(I32, number);
+    builder.ins().jump(found, &[cont.0, frame.0, number].map(BlockArg::Value));
+
+    builder.seal_block(found);
+    builder.switch_to_block(found);
+    let [last, frame, clause] = builder.block_params(found)[..] else { unreachable!("it has three") };
+    Found { last: ContRef(last), frame: ResumeFrame(frame), clause }
 }

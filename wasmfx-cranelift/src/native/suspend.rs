@@ -3,7 +3,8 @@
 use super::search::{Found, search};
 use super::{native, raise_if_thrown};
 use crate::env::FuncEnv;
-use crate::view::{ClauseKind, ContRef, Payload, Waits};
+use crate::handlers;
+use crate::view::{ClauseKind, Payload, Waits};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
@@ -23,8 +24,8 @@ pub(super) fn suspend(
     payload: Payload,
     results: &[WasmValType],
 ) -> WasmResult<Vec<Value>> {
-    let address = env.tag_address(builder, tag);
-    let current = ContRef(native(env).current(builder));
+    let address = env.tag_address(&mut builder.cursor(), tag);
+    let (current, _) = handlers::own_stack(env, builder);
     let Found { last, frame, clause } = search(env, builder, ClauseKind::Suspend, current, address);
     frame.set_clause(env, builder, clause);
 

@@ -4,8 +4,8 @@ use super::search::{Found, search};
 use super::{ensure_started, make_current, native, raise_if_thrown};
 use crate::env::FuncEnv;
 use crate::handlers::{self, Target};
-use crate::view::{ClauseKind, ContObj, ContRef, Control, Waits};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use crate::view::{ClauseKind, ContObj, Waits};
+use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, WasmResult};
 
@@ -26,8 +26,8 @@ pub(super) fn switch(
     target: Target,
 ) -> WasmResult<Vec<Value>> {
     let Target { cont: target, args, received } = target;
-    let address = env.tag_address(builder, tag);
-    let current = ContRef(native(env).current(builder));
+    let address = env.tag_address(&mut builder.cursor(), tag);
+    let (current, _) = handlers::own_stack(env, builder);
     let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, current, address);
     ensure_started(env, builder, target.contref)?;
 
@@ -42,12 +42,10 @@ pub(super) fn switch(
 
     target.consume(env, builder);
     let target_last = make_current(env, builder, target.contref);
-    target_last.set_parent(env, builder, prompt.0, frame);
+    target_last.set_parent(env, builder, prompt, frame);
     let own = last.control(builder);
     let theirs = target_last.control(builder);
-    let slot = handlers::grow(builder, env.slots().control, Control::SIZE as usize);
-    env.slots().control = Some(slot);
-    let slot = Control(builder.ins().stack_addr(env.pointer_type(), slot, 0));
+    let slot = handlers::control(env, builder);
     theirs.copy(env, builder, slot);
     own.copy(env, builder, theirs);
     let code = native(env).stack_switch(builder, own.0, slot.0, target.contref.0);
