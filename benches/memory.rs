@@ -75,11 +75,11 @@ fn programs(full: bool) -> Vec<Program> {
 
     let levels = if full { 6 } else { 5 };
     let leaves = 10_i64.pow(levels);
-    let skynet = run("skynet", "run", &[levels.cast_signed()], Returns(leaves * (leaves - 1) / 2));
-    add("skynet", skynet, Bound::Above(run("skynet", "run", &[0], Returns(0)), 10.0));
+    let skynet = run("skynet", "tree", &[levels.cast_signed()], Returns(leaves * (leaves - 1) / 2));
+    add("skynet", skynet, Bound::Above(run("skynet", "tree", &[0], Returns(0)), 10.0));
 
     let alive = if full { 10_000 } else { 2_000 };
-    let c10m = |n: i32| run("c10m", "run", &[n, alive], Returns(1792 * i64::from(n) * (i64::from(n) + 1)));
+    let c10m = |n: i32| run("c10m", "ring", &[n, alive], Returns(1792 * i64::from(n) * (i64::from(n) + 1)));
     add("c10m", c10m(scale(10_000_000) / if full { 1 } else { 5 }), Bound::Above(c10m(4 * alive), 10.0));
 
     let nothing = || run("park", "run", &[0], Returns(0));

@@ -1,3 +1,8 @@
+;;! operation = "a continuation made, run to its end, and gone"
+;;! size = 50000
+;;! unpatched_size = 20000
+;;! floor = "create"
+;;! micro = true
 ;; Continuations made and run to the end one after another: what a short life costs.
 ;;
 ;; `run n` gives each of n continuations its number i (0, 1, ...), gets back 2i + 1 and adds that up.
@@ -20,7 +25,7 @@
               (resume $ct (local.get $i) (cont.new $ct (ref.func $odd)))))
           (local.set $i (i32.add (local.get $i) (i32.const 1)))
           (br $next))))
-    (if (i64.ne (local.get $sum)
-          (i64.mul (i64.extend_i32_u (local.get $n)) (i64.extend_i32_u (local.get $n))))
-      (then (unreachable)))
-    (local.get $sum)))
+    (local.get $sum))
+
+  (func (export "expected") (param $n i32) (result i64)
+    (i64.mul (i64.extend_i32_u (local.get $n)) (i64.extend_i32_u (local.get $n)))))

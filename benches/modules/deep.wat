@@ -1,0 +1,56 @@
+;;! operation = "a suspend through so many resumes that do not match, and a resume of all of them at once"
+;;! size = 50000
+;;! micro = true
+;; A suspend with its handler far away: a chain of continuations, each of which resumes the next with a clause for
+;; another tag, and an innermost that suspends to the function outside all of them.
+;;
+;; `run_1 n`, `run_10 n` and `run_100 n` make a chain with so many resumes in between, then n round trips, and return
+;; how many times the innermost was resumed after it had suspended: n.
+(module
+  (type $ft (func (param i32))) (type $ct (cont $ft))
+  (type $rf (func))             (type $rest (cont $rf))
+  (tag $out)
+  (tag $other)
+  (global $resumed (mut i64) (i64.const 0))
+
+  (func $innermost
+    (loop $again
+      (suspend $out)
+      (global.set $resumed (i64.add (global.get $resumed) (i64.const 1)))
+      (br $again)))
+
+  ;; Resumes one that has one less between it and the innermost.
+  (func $between (param $resumes i32)
+    (block $on_other (result (ref $rest))
+      (resume $ct (on $other $on_other)
+        (i32.sub (local.get $resumes) (i32.const 1)) (cont.new $ct (ref.func $level)))
+      (return))
+    (unreachable))
+
+  (func $level (type $ft) (param $resumes i32)
+    (if (local.get $resumes)
+      (then (call $between (local.get $resumes)))
+      (else (call $innermost))))
+  (elem declare func $level)
+
+  (func $run (param $resumes i32) (param $n i32) (result i64)
+    (local $chain (ref null $rest))
+    (global.set $resumed (i64.const 0))
+    (local.set $chain
+      (cont.bind $ct $rest (local.get $resumes) (cont.new $ct (ref.func $level))))
+    ;; Once more than `$n`: the first makes the chain.
+    (loop $again
+      (block $on_out (result (ref $rest))
+        (resume $rest (on $out $on_out) (local.get $chain))
+        ;; No level ends.
+        (unreachable))
+      (local.set $chain)
+      (br_if $again (i64.lt_u (global.get $resumed) (i64.extend_i32_u (local.get $n)))))
+    (global.get $resumed))
+
+  (func (export "run_1") (param $n i32) (result i64) (call $run (i32.const 1) (local.get $n)))
+  (func (export "run_10") (param $n i32) (result i64) (call $run (i32.const 10) (local.get $n)))
+  (func (export "run_100") (param $n i32) (result i64) (call $run (i32.const 100) (local.get $n)))
+
+  (func (export "expected") (param $n i32) (result i64)
+    (i64.extend_i32_u (local.get $n))))

@@ -1,0 +1,29 @@
+;;! operation = "a call of a host function from a continuation, and its return"
+;;! size = 300000
+;;! micro = true
+;; Calls of the host from a continuation's stack.
+;;
+;; `run n` makes one continuation, which calls the host n times, each time with what it got last, from 0: the result
+;; must be n. In an operation: from compiled code to the host's function and back, with whatever the engine does
+;; because the caller is on a continuation's stack. Not in it: any switch of the program's own; there are two in a
+;; run.
+(module
+  (import "host" "add_one" (func $add_one (param i64) (result i64)))
+  (type $ft (func (param i32) (result i64))) (type $ct (cont $ft))
+
+  (func $caller (type $ft) (param $n i32) (result i64)
+    (local $got i64)
+    (loop $next
+      (if (local.get $n)
+        (then
+          (local.set $got (call $add_one (local.get $got)))
+          (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+          (br $next))))
+    (local.get $got))
+  (elem declare func $caller)
+
+  (func (export "run") (param $n i32) (result i64)
+    (resume $ct (local.get $n) (cont.new $ct (ref.func $caller))))
+
+  (func (export "expected") (param $n i32) (result i64)
+    (i64.extend_i32_u (local.get $n))))

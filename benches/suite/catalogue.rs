@@ -1,0 +1,96 @@
+//! What there is to measure: the modules in `../modules` that begin with a header, and the generated ones.
+
+use crate::generate;
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use std::path::Path;
+use wasmfx::wasmtime::{Engine, Module};
+
+/// The first characters of a header's lines; TOML follows.
+const PREFIX: &str = ";;!";
+
+/// What a module says about its benchmarks.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    /// What one operation is.
+    pub(crate) operation: String,
+    /// Operations of a sample, the argument of `run`.
+    pub(crate) size: u32,
+    /// The same for Wasmtime as published, if it cannot do `size`.
+    pub(crate) unpatched_size: Option<u32>,
+    /// Why Wasmtime as published cannot run it.
+    pub(crate) no_unpatched: Option<String>,
+    /// Why V8 cannot run it.
+    pub(crate) no_v8: Option<String>,
+    /// What libraries do beside it.
+    pub(crate) floor: Option<Floor>,
+    /// How many times as long libcall took as native, in the talk of 2025.
+    pub(crate) talk: Option<f64>,
+    /// Whether its instructions are counted.
+    #[serde(default)]
+    pub(crate) micro: bool,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+pub(crate) enum Floor {
+    #[serde(rename = "round trip")]
+    RoundTrip,
+    #[serde(rename = "create")]
+    Create,
+}
+
+/// An export of a module: `run size` makes so many operations, and must return what `expected size` does.
+#[derive(Clone)]
+pub(crate) struct Benchmark {
+    pub(crate) name: String,
+    pub(crate) header: Header,
+    pub(crate) wasm: Vec<u8>,
+    pub(crate) export: String,
+}
+
+/// All of them. The engine is one that can compile them.
+pub(crate) fn all(engine: &Engine) -> Result<Vec<Benchmark>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/modules");
+    let mut paths = std::fs::read_dir(&directory)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>())
+        .with_context(|| format!("cannot list {}", directory.display()))?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "wat"));
+    paths.sort();
+
+    let mut all = Vec::new();
+    for path in paths {
+        add_file(engine, &path, &mut all).with_context(|| path.display().to_string())?;
+    }
+    for (name, header, wasm) in generate::all() {
+        add(engine, &name, header, wasm, &mut all).with_context(|| format!("the generated module {name}"))?;
+    }
+    Ok(all)
+}
+
+fn add_file(engine: &Engine, path: &Path, all: &mut Vec<Benchmark>) -> Result<()> {
+    let text = std::fs::read_to_string(path)?;
+    let header: Vec<&str> = text.lines().map_while(|line| line.strip_prefix(PREFIX)).collect();
+    if header.is_empty() {
+        return Ok(());
+    }
+    let header = toml::from_str(&header.join("\n")).context("its header")?;
+    let name = path.file_stem().expect("it has an extension").to_string_lossy();
+    add(engine, &name, header, wat::parse_str(&text)?, all)
+}
+
+/// Adds a benchmark for each export `run` or `run_X`.
+fn add(engine: &Engine, name: &str, header: Header, wasm: Vec<u8>, all: &mut Vec<Benchmark>) -> Result<()> {
+    let module = Module::new(engine, &wasm)?;
+    let before = all.len();
+    for export in module.exports().map(|export| export.name()) {
+        let name = match export.strip_prefix("run") {
+            Some("") => name.to_owned(),
+            Some(variant) if variant.starts_with('_') => format!("{name}{variant}"),
+            _ => continue,
+        };
+        all.push(Benchmark { name, header: header.clone(), wasm: wasm.clone(), export: export.to_owned() });
+    }
+    ensure!(all.len() > before, "it exports neither `run` nor `run_X`");
+    Ok(())
+}

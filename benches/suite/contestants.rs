@@ -1,0 +1,229 @@
+//! Who runs a benchmark: this build's backends, programs in processes of their own, libraries.
+
+use crate::catalogue::Benchmark;
+use crate::results::LeftOut;
+use crate::{floors, support};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+use wasmfx::StackSwitchingBackend;
+use wasmfx::wasmtime::{Engine, Linker, Module, Store};
+
+/// Operations before a sample's clock starts.
+const WARM_UP: u32 = 10;
+
+/// Something that takes samples of one benchmark.
+pub(crate) trait Contestant {
+    /// How long so many operations take. An error if their result is not the expected one.
+    fn sample(&mut self, size: u32) -> Result<Duration>;
+}
+
+/// One of them, and what its samples are.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) size: u32,
+    contestant: Box<dyn Contestant>,
+}
+
+impl Entry {
+    /// A sample of its size. Errors name it.
+    pub(crate) fn sample(&mut self) -> Result<Duration> {
+        self.contestant.sample(self.size).with_context(|| format!("{} failed", self.name))
+    }
+}
+
+/// Module and engine, in this process.
+pub(crate) struct Wasm {
+    module: Module,
+    linker: Linker<()>,
+    export: String,
+}
+
+impl Wasm {
+    pub(crate) fn new(backend: StackSwitchingBackend, benchmark: &Benchmark) -> Result<Wasm> {
+        let engine = engine(backend)?;
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap("host", "add_one", |x: i64| x.wrapping_add(1))?;
+        let module = Module::new(&engine, &benchmark.wasm)?;
+        Ok(Wasm { module, linker, export: benchmark.export.clone() })
+    }
+}
+
+/// An engine for that backend.
+pub(crate) fn engine(backend: StackSwitchingBackend) -> Result<Engine> {
+    let mut config = wasmfx::config();
+    config.stack_switching_backend(backend);
+    Ok(Engine::new(&config)?)
+}
+
+impl Contestant for Wasm {
+    fn sample(&mut self, size: u32) -> Result<Duration> {
+        // Of its own: continuations that a sample leaves suspended live as long as their store.
+        let mut store = Store::new(self.module.engine(), ());
+        let instance = self.linker.instantiate(&mut store, &self.module)?;
+        let run = instance.get_typed_func::<u32, u64>(&mut store, &self.export)?;
+        let expected = instance.get_typed_func::<u32, u64>(&mut store, "expected")?;
+        if let Ok(setup) = instance.get_typed_func::<(), ()>(&mut store, "setup") {
+            setup.call(&mut store, ())?;
+        }
+        run.call(&mut store, size.min(WARM_UP))?;
+        let start = Instant::now();
+        let result = run.call(&mut store, size)?;
+        let time = start.elapsed();
+        let expected = expected.call(&mut store, size)?;
+        ensure!(result == expected, "{} {size} returned {result} where {expected} is right", self.export);
+        Ok(time)
+    }
+}
+
+/// The programs that the environment names.
+pub(crate) struct Programs {
+    unpatched: Option<OsString>,
+    node: Option<OsString>,
+}
+
+const UNPATCHED: &str = "WASMFX_UNPATCHED";
+const NODE: &str = "WASMFX_NODE";
+/// Node's option for stack switching.
+const STACK_SWITCHING: &str = "--experimental-wasm-wasmfx";
+
+impl Programs {
+    /// Looks up both, and whether they can be started, before anything takes time.
+    pub(crate) fn from_environment() -> Result<Programs> {
+        let programs = Programs { unpatched: std::env::var_os(UNPATCHED), node: std::env::var_os(NODE) };
+        for (program, variable, what, how_to_get) in [
+            (&programs.unpatched, UNPATCHED, "Wasmtime as published", "`cargo xtask bench` builds it"),
+            (&programs.node, NODE, "V8", "the path of Node 26 or later"),
+        ] {
+            let Some(program) = program else {
+                eprintln!("left out: {what} ({variable} is not set: {how_to_get})");
+                continue;
+            };
+            let mut command = Command::new(program);
+            if variable == NODE {
+                command.args([STACK_SWITCHING, "--version"]);
+            }
+            let output = command.stdin(Stdio::null()).output().with_context(|| {
+                format!("{variable} is {program:?}, which cannot be started; unset it to leave out {what}")
+            })?;
+            ensure!(
+                variable != NODE || output.status.success(),
+                "{variable} is {program:?}, which is no Node that knows {STACK_SWITCHING}: {}",
+                String::from_utf8_lossy(&output.stderr).trim(),
+            );
+        }
+        Ok(programs)
+    }
+
+    /// A program's process for a benchmark.
+    fn unpatched(&self, benchmark: &Benchmark) -> Option<Result<Process>> {
+        let mut command = Command::new(self.unpatched.as_ref()?);
+        Some(binary(benchmark).and_then(|path| Process::new(command.arg(path), benchmark)))
+    }
+
+    fn v8(&self, benchmark: &Benchmark) -> Option<Result<Process>> {
+        let mut command = Command::new(self.node.as_ref()?);
+        command.arg(STACK_SWITCHING).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/v8.mjs"));
+        Some(binary(benchmark).and_then(|path| Process::new(command.arg(path), benchmark)))
+    }
+}
+
+/// Writes the module for other processes.
+fn binary(benchmark: &Benchmark) -> Result<PathBuf> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite");
+    let path = directory.join(format!("{}.wasm", benchmark.name));
+    std::fs::create_dir_all(&directory)
+        .and_then(|()| std::fs::write(&path, &benchmark.wasm))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// Another process: it gets a line `export size` for each sample, and answers with a line of nanoseconds.
+struct Process {
+    child: Child,
+    ask: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    export: String,
+}
+
+impl Process {
+    fn new(command: &mut Command, benchmark: &Benchmark) -> Result<Process> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {:?}", command.get_program()))?;
+        let ask = child.stdin.take().expect("it is piped");
+        let answers = BufReader::new(child.stdout.take().expect("it is piped"));
+        Ok(Process { child, ask, answers, export: benchmark.export.clone() })
+    }
+}
+
+impl Contestant for Process {
+    fn sample(&mut self, size: u32) -> Result<Duration> {
+        // It cannot be asked any more if it crashed: then there is no answer either.
+        let _ = writeln!(self.ask, "{} {size}", self.export);
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        let answer = answer.trim();
+        if answer.is_empty() {
+            bail!("its process ended without an answer: {}", self.child.wait()?);
+        }
+        if let Some(error) = answer.strip_prefix("error: ") {
+            return Err(anyhow!("{error}"));
+        }
+        let nanoseconds =
+            answer.parse().with_context(|| format!("its process answered {answer:?}, no number"))?;
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// All that run a benchmark, and why others do not.
+pub(crate) fn line_up(benchmark: &Benchmark, programs: &Programs) -> Result<(Vec<Entry>, Vec<LeftOut>)> {
+    let header = &benchmark.header;
+    let mut entries = Vec::new();
+    let mut left_out = Vec::new();
+    let backends = support::backends();
+    for name in ["native", "libcall"] {
+        match backends.iter().find(|(backend, _)| *backend == name) {
+            Some(&(_, backend)) => {
+                let wasm = Wasm::new(backend, benchmark).with_context(|| format!("{name} failed"))?;
+                entries.push(Entry { name, size: header.size, contestant: Box::new(wasm) });
+            }
+            None => left_out.push(LeftOut { name, why: "not part of this build".to_owned() }),
+        }
+    }
+    for (name, variable, process, cannot, size) in [
+        (
+            "unpatched",
+            UNPATCHED,
+            programs.unpatched(benchmark),
+            &header.no_unpatched,
+            header.unpatched_size.unwrap_or(header.size),
+        ),
+        ("v8", NODE, programs.v8(benchmark), &header.no_v8, header.size),
+    ] {
+        match (cannot, process) {
+            (Some(why), _) => left_out.push(LeftOut { name, why: why.clone() }),
+            (None, None) => left_out.push(LeftOut { name, why: format!("{variable} was not set") }),
+            (None, Some(process)) => {
+                let process = process.with_context(|| format!("{name} failed"))?;
+                entries.push(Entry { name, size, contestant: Box::new(process) });
+            }
+        }
+    }
+    for (name, contestant) in header.floor.into_iter().flat_map(floors::all) {
+        entries.push(Entry { name, size: header.size, contestant });
+    }
+    Ok((entries, left_out))
+}
