@@ -58,7 +58,8 @@ fn main() -> Result<()> {
     }
 
     let full = args.filter.is_none();
-    let chosen: Vec<Benchmark> = all.into_iter().filter(|benchmark| chooses(&args, &benchmark.name)).collect();
+    let chosen: Vec<Benchmark> =
+        all.into_iter().filter(|benchmark| chooses(&args, &benchmark.name)).collect();
     ensure!(!chosen.is_empty(), "no benchmark has such a name; `--list` lists all");
     let quick = match std::env::var_os("WASMFX_QUICK") {
         None => false,

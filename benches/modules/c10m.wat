@@ -1,5 +1,6 @@
 ;;! operation = "a connection: made, waits while 10,000 do, answers with 32 KiB of stack, ends"
 ;;! size = 100000
+;;! unpatched_size = 20000  # it frees none before its store goes, and fails at some 32,000
 ;;! talk = 1.49
 ;; Many connections, of which some are alive at a time: each is a continuation that waits for its request,
 ;; then takes about 32 KiB of stack to answer it, and ends.

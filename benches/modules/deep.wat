@@ -1,5 +1,5 @@
 ;;! operation = "a suspend through so many resumes that do not match, and a resume of all of them at once"
-;;! size = 50000
+;;! size = 20000
 ;;! micro = true
 ;; A suspend with its handler far away: a chain of continuations, each of which resumes the next with a clause for
 ;; another tag, and an innermost that suspends to the function outside all of them.

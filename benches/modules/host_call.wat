@@ -1,5 +1,5 @@
 ;;! operation = "a call of a host function from a continuation, and its return"
-;;! size = 300000
+;;! size = 200000
 ;;! micro = true
 ;; Calls of the host from a continuation's stack.
 ;;

@@ -1,5 +1,5 @@
 ;;! operation = "a continuation of the tree: made, suspended once, run to its end"
-;;! size = 111111
+;;! size = 11111
 ;;! talk = 1.72
 ;; Skynet: a tree of continuations in which every node has ten children. A leaf returns its number, a node
 ;; the sum of what its children return.

@@ -1,5 +1,6 @@
 ;;! operation = "a switch to the next of 1,000 continuations"
 ;;! size = 200000
+;;! no_v8 = 'V8 14.6 has no `switch`: its compiler ends the process with "unimplemented code"'
 ;; A ring of 1,000 tasks, each of which switches to the next: what a switch costs when the stacks do not all stay in
 ;; the processor's nearest cache.
 ;;

@@ -1,5 +1,5 @@
 ;;! operation = "a continuation made, resumed, and left by an exception with a number, which is caught"
-;;! size = 10000
+;;! size = 5000
 ;;! micro = true
 ;; Exceptions out of continuations: one after another is made, throws, and is gone; a `try_table` around its resume
 ;; catches what it threw.
