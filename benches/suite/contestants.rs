@@ -118,16 +118,15 @@ impl Programs {
         Ok(programs)
     }
 
-    /// A program's process for a benchmark.
-    fn unpatched(&self, benchmark: &Benchmark) -> Option<Result<Process>> {
-        let mut command = Command::new(self.unpatched.as_ref()?);
-        Some(binary(benchmark).and_then(|path| Process::new(command.arg(path), benchmark)))
+    /// The command, where there is one, that takes a module's path.
+    fn unpatched(&self) -> Option<Command> {
+        self.unpatched.as_ref().map(Command::new)
     }
 
-    fn v8(&self, benchmark: &Benchmark) -> Option<Result<Process>> {
+    fn v8(&self) -> Option<Command> {
         let mut command = Command::new(self.node.as_ref()?);
         command.arg(STACK_SWITCHING).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/v8.mjs"));
-        Some(binary(benchmark).and_then(|path| Process::new(command.arg(path), benchmark)))
+        Some(command)
     }
 }
 
@@ -203,21 +202,23 @@ pub(crate) fn line_up(benchmark: &Benchmark, programs: &Programs) -> Result<(Vec
             None => left_out.push(LeftOut { name, why: "not part of this build".to_owned() }),
         }
     }
-    for (name, variable, process, cannot, size) in [
+    // Once, since the first process may be about to read it when the second starts.
+    let path = binary(benchmark)?;
+    for (name, variable, command, cannot, size) in [
         (
             "unpatched",
             UNPATCHED,
-            programs.unpatched(benchmark),
+            programs.unpatched(),
             &header.no_unpatched,
             header.unpatched_size.unwrap_or(header.size),
         ),
-        ("v8", NODE, programs.v8(benchmark), &header.no_v8, header.size),
+        ("v8", NODE, programs.v8(), &header.no_v8, header.size),
     ] {
-        match (cannot, process) {
+        match (cannot, command) {
             (Some(why), _) => left_out.push(LeftOut { name, why: why.clone() }),
             (None, None) => left_out.push(LeftOut { name, why: format!("{variable} was not set") }),
-            (None, Some(process)) => {
-                let process = process.with_context(|| format!("{name} failed"))?;
+            (None, Some(mut command)) => {
+                let process = Process::new(command.arg(&path), benchmark)?;
                 entries.push(Entry { name, size, contestant: Box::new(process) });
             }
         }
