@@ -57,7 +57,7 @@ fn main() -> Result<()> {
         libtest_mimic::run(&args, trials(all)).exit();
     }
 
-    let full = args.filter.is_none();
+    let full = args.filter.is_none() && args.skip.is_empty();
     let chosen: Vec<Benchmark> =
         all.into_iter().filter(|benchmark| chooses(&args, &benchmark.name)).collect();
     ensure!(!chosen.is_empty(), "no benchmark has such a name; `--list` lists all");
