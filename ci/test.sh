@@ -18,6 +18,8 @@ for own in xtask benches/unpatched examples/embedder; do
 done
 # The README's test command.
 step cargo xtask test
+# The tests have built the release CLI that this counts.
+step cargo xtask instructions --if-possible
 step cargo clippy --locked --package wasmfx --package wasmfx-runtime --package wasmfx-cranelift \
     --all-targets -- --deny warnings
 step cargo clippy --locked --manifest-path xtask/Cargo.toml --all-targets -- --deny warnings

@@ -7,9 +7,19 @@
 //! | `stamp.rs` | says whether `wasmtime/` is up to date; the root build script shares this file |
 //! | `patches.rs` | the series itself: export, check, list, and the table for embedders |
 //! | `run.rs` | the commands that call cargo or the patched `wasmtime` |
+//! | `bench.rs` | runs the benchmarks of the suite and writes the report |
+//! | `results.rs` | what the suite measured, and its statistics |
+//! | `report.rs` | the report as Markdown |
+//! | `chart.rs` | the report's chart |
+//! | `instructions.rs` | counts instructions per operation, and compares |
 //! | `tools.rs` | git and cargo as child processes, with errors that say what to do |
 
+mod bench;
+mod chart;
+mod instructions;
 mod patches;
+mod report;
+mod results;
 mod run;
 mod setup;
 mod stamp;
@@ -54,13 +64,12 @@ enum Command {
     ///
     /// Such a program is shrunk and kept in `tests/random/regressions/`, where the tests find it.
     Fuzz(run::FuzzArgs),
-    /// Run the benchmarks
-    #[command(disable_help_flag = true)]
-    Bench {
-        /// Passed to `cargo bench`
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<std::ffi::OsString>,
-    },
+    /// Run the benchmarks beside Wasmtime as published and V8, and write `benches/REPORT.md`
+    Bench(bench::BenchArgs),
+    /// Count the instructions of the benchmarks' operations, and compare with `benches/instructions.toml`
+    ///
+    /// Fails if an operation takes more than 2 percent more than the file says. Needs valgrind.
+    Instructions(instructions::InstructionsArgs),
     /// Work with the patch series
     #[command(subcommand)]
     Patches(PatchesCommand),
@@ -84,7 +93,8 @@ fn main() -> ExitCode {
         Command::Wasmtime { args } => run::wasmtime(&args),
         Command::Test { args } => run::test(&args),
         Command::Fuzz(args) => run::fuzz(&args),
-        Command::Bench { args } => run::bench(&args),
+        Command::Bench(args) => bench::bench(&args),
+        Command::Instructions(args) => instructions::instructions(&args),
         Command::Patches(PatchesCommand::Export) => patches::export(),
         Command::Patches(PatchesCommand::Check) => patches::check(),
         Command::Patches(PatchesCommand::List) => patches::list(),

@@ -14,7 +14,7 @@ pub fn wasmtime(args: &[OsString]) -> Result<ExitCode> {
 }
 
 /// Where cargo puts what it builds for the root workspace.
-fn target_directory() -> Result<PathBuf> {
+pub fn target_directory() -> Result<PathBuf> {
     let metadata = cargo_metadata::MetadataCommand::new()
         .current_dir(tools::root())
         .no_deps()
@@ -30,7 +30,7 @@ fn binary() -> Result<PathBuf> {
 }
 
 /// Builds the patched CLI in release mode if needed, and says where it is.
-fn build_cli() -> Result<PathBuf> {
+pub fn build_cli() -> Result<PathBuf> {
     setup::ensure()?;
     let binary = binary()?;
     let mut build = tools::cargo();
@@ -89,9 +89,8 @@ pub fn fuzz(args: &FuzzArgs) -> Result<ExitCode> {
     tools::status(command)
 }
 
-/// Runs the benchmarks, beside Wasmtime as published.
-pub fn bench(args: &[OsString]) -> Result<ExitCode> {
-    setup::ensure()?;
+/// Builds Wasmtime as published for comparison, and says where the program is.
+pub fn build_unpatched() -> Result<PathBuf> {
     let target = target_directory()?.join("unpatched");
     if !target.exists() {
         eprintln!("Building Wasmtime as published, for comparison, which takes a few minutes");
@@ -102,9 +101,5 @@ pub fn bench(args: &[OsString]) -> Result<ExitCode> {
     if !unpatched.status()?.success() {
         bail!("Wasmtime as published does not build; see above");
     }
-    let program = format!("unpatched{}", std::env::consts::EXE_SUFFIX);
-    let mut command = tools::cargo();
-    command.args(["bench", "--locked", "--package", "wasmfx"]).args(args);
-    command.env("WASMFX_UNPATCHED", target.join("release").join(program));
-    tools::status(command)
+    Ok(target.join("release").join(format!("unpatched{}", std::env::consts::EXE_SUFFIX)))
 }

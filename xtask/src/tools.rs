@@ -44,7 +44,12 @@ pub fn git<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> Co
 }
 
 /// Runs `command` and returns its standard output; its standard error becomes part of the error.
-pub fn output(mut command: Command) -> Result<String> {
+pub fn output(command: Command) -> Result<String> {
+    outputs(command).map(|(output, _)| output)
+}
+
+/// Runs `command` and returns its standard output and its standard error.
+pub fn outputs(mut command: Command) -> Result<(String, String)> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
         .stdin(Stdio::null())
@@ -59,7 +64,8 @@ pub fn output(mut command: Command) -> Result<String> {
             String::from_utf8_lossy(&output.stderr),
         );
     }
-    String::from_utf8(output.stdout).context("a tool printed something other than UTF-8")
+    let text = |bytes| String::from_utf8(bytes).context("a tool printed something other than UTF-8");
+    Ok((text(output.stdout)?, text(output.stderr)?))
 }
 
 /// Runs `command` with the user's terminal and hands its exit code on.

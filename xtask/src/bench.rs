@@ -1,0 +1,120 @@
+//! `cargo xtask bench`: runs the suite beside Wasmtime as published and V8, and writes the report.
+
+use crate::results::{self, Machine, Results, V8};
+use crate::{chart, report, run, setup, tools};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Where the report lies, relative to the root.
+const REPORT: &str = "benches/REPORT.md";
+/// The chart, beside it.
+const CHART: &str = "benches/report.svg";
+
+#[derive(clap::Args)]
+pub struct BenchArgs {
+    /// Only benchmarks with this in their names: prints the tables, and writes no report
+    filter: Option<String>,
+    /// Few samples, and without criterion's own measurements
+    #[arg(long)]
+    quick: bool,
+    /// A node whose V8 has stack switching behind `--experimental-wasm-wasmfx`; without one, V8 is left out
+    #[arg(long, env = "WASMFX_NODE", value_name = "PATH")]
+    node: Option<OsString>,
+    /// Measure nothing: take the results from this file, which another run left
+    #[arg(long, value_name = "FILE", conflicts_with = "quick")]
+    from: Option<PathBuf>,
+}
+
+/// Measures, and writes the report.
+pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
+    let results = match &args.from {
+        Some(file) => Results::read(file)?,
+        None => measure(args)?,
+    };
+    match &args.filter {
+        Some(filter) => print!("{}", report::tables(&results.only(filter)?)),
+        None => write(&tools::root(), &results)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the suite, and reads what it measured.
+fn measure(args: &BenchArgs) -> Result<Results> {
+    setup::ensure()?;
+    let unpatched = run::build_unpatched()?;
+    let file = run::target_directory()?.join("suite.json");
+    // What an earlier run left is not this one's.
+    if file.exists() {
+        fs::remove_file(&file)?;
+    }
+    let mut suite = tools::cargo();
+    suite.args(["bench", "--locked", "--package", "wasmfx", "--bench", "suite", "--"]).args(&args.filter);
+    suite.env("WASMFX_UNPATCHED", unpatched).env("WASMFX_RESULTS", &file);
+    suite.env_remove("WASMFX_QUICK").env_remove("WASMFX_NODE");
+    if args.quick {
+        suite.env("WASMFX_QUICK", "1");
+    }
+    let node = args.node.as_ref().map(program).transpose()?;
+    if let Some(node) = &node {
+        suite.env("WASMFX_NODE", node);
+    }
+    // Before the measurements: who named no node should hear it before the long wait.
+    let v8 = node.as_ref().map(v8_version).transpose()?;
+    if !suite.status().context("cannot run cargo")?.success() {
+        bail!("the suite did not end well; see above");
+    }
+    let v8 = v8.filter(|_| Results::read(&file).is_ok_and(|results| results.has(V8)));
+    results::record(&file, &Machine::this(v8)?)?;
+    let again = "`cargo xtask bench --from FILE` makes a report of them again";
+    eprintln!("The results are in {}: {again}", file.display());
+    Results::read(&file)
+}
+
+/// The path of a program, from wherever cargo runs it; a bare name is looked for on the PATH.
+fn program(name: &OsString) -> Result<PathBuf> {
+    let path = Path::new(name);
+    if path.components().count() == 1 {
+        return Ok(path.to_path_buf());
+    }
+    path.canonicalize().with_context(|| format!("there is no {}: `--node` names a node", path.display()))
+}
+
+fn v8_version(node: &PathBuf) -> Result<String> {
+    let mut command = Command::new(node);
+    command.args(["-p", "process.versions.v8"]);
+    let version = tools::output(command).with_context(|| format!("{} is no node", node.display()))?;
+    Ok(version.trim().to_string())
+}
+
+/// Writes the report, the chart, and the README's part of them.
+fn write(root: &Path, results: &Results) -> Result<()> {
+    let chart = Path::new(CHART).file_name().context("the chart has a name")?.to_string_lossy();
+    let path = root.join("README.md");
+    let readme = fs::read_to_string(&path).context("cannot read README.md")?;
+    // All is made before anything is written.
+    let files = [
+        (root.join(REPORT), report::report(results, &chart)),
+        (root.join(CHART), chart::svg(results)?),
+        (path, report::readme(&readme, results, REPORT, CHART)?),
+    ];
+    for (path, text) in files {
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("Wrote {}", path.display());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs() {
+        assert_eq!(program(&"node".into()).unwrap(), Path::new("node"));
+        assert!(program(&"src/../Cargo.toml".into()).unwrap().is_absolute());
+        assert!(program(&"no/such/node".into()).is_err());
+    }
+}

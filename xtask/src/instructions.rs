@@ -1,0 +1,406 @@
+//! `cargo xtask instructions`: counts what the benchmarks' operations take on the native backend, in instructions.
+//!
+//! Instructions are counted by valgrind and do not depend on what else the machine does, so that CI can tell
+//! whether an operation has become dearer. A benchmark is counted with two sizes; the difference of the counts
+//! has no start-up in it.
+
+use crate::{report, run, tools};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+
+/// Where the counts are kept, relative to the root.
+const FILE: &str = "benches/instructions.toml";
+/// The benchmarks that are files.
+const MODULES: &str = "benches/modules";
+
+/// What stands above the counts.
+const HEAD: &str = "\
+# Instructions per operation of the benchmarks that say `micro = true`, on the native backend for x86-64 Linux.
+# `cargo xtask instructions` compares, and fails if an operation takes more than 2 percent more than here;
+# `cargo xtask instructions --bless` writes this file anew.
+
+";
+
+/// How many percent more or fewer are no change.
+const PERCENT: u64 = 2;
+
+/// How many run at a time.
+const THREADS: usize = 2;
+
+#[derive(clap::Args)]
+pub struct InstructionsArgs {
+    /// Only benchmarks with this in their names
+    filter: Option<String>,
+    /// Write the counts to `benches/instructions.toml`, in place of comparing them with it
+    #[arg(long)]
+    bless: bool,
+    /// Where there is no valgrind or no native backend, say so and succeed
+    #[arg(long, conflicts_with = "bless")]
+    if_possible: bool,
+}
+
+/// A count in tenths of an instruction, as exact as the file is.
+type Counts = BTreeMap<String, u64>;
+
+/// Counts, and compares or writes the file.
+pub fn instructions(args: &InstructionsArgs) -> Result<ExitCode> {
+    if let Err(error) = possible() {
+        if !args.if_possible {
+            return Err(error);
+        }
+        eprintln!("Left out: {error:#}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let filter = args.filter.as_deref().unwrap_or_default();
+    let root = tools::root();
+    let now = count(&root.join(MODULES), filter)?;
+    let path = root.join(FILE);
+    let kept = fs::read_to_string(&path);
+    if args.bless {
+        // What was not counted stays as it is.
+        let mut all = if filter.is_empty() { Counts::new() } else { parse(&kept.unwrap_or_default())? };
+        all.retain(|name, _| !name.contains(filter));
+        all.extend(now);
+        fs::write(&path, render(&all)).with_context(|| format!("cannot write {FILE}"))?;
+        eprintln!("Wrote {FILE}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kept =
+        kept.with_context(|| format!("cannot read {FILE}: `cargo xtask instructions --bless` writes it"))?;
+    let mut kept = parse(&kept)?;
+    kept.retain(|name, _| name.contains(filter));
+    let changes = compare(&kept, &now);
+    print!("{}", changes.text());
+    if changes.fails() {
+        bail!(
+            "operations take more instructions than {FILE} says, or that file has other benchmarks.\n\
+             If that is meant, `cargo xtask instructions --bless` writes it anew; say in the commit why"
+        );
+    }
+    println!("{} benchmarks take no more instructions than {FILE} says", now.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether this can be counted here.
+fn possible() -> Result<()> {
+    ensure!(
+        cfg!(all(target_arch = "x86_64", target_os = "linux")),
+        "instructions are counted on x86-64 Linux alone"
+    );
+    let mut version = Command::new("valgrind");
+    version.arg("--version");
+    tools::output(version).context("instructions are counted by valgrind")?;
+    Ok(())
+}
+
+/// What a module says of itself at its head, as far as it matters here.
+#[derive(Deserialize)]
+struct Header {
+    size: u32,
+    #[serde(default)]
+    micro: bool,
+}
+
+/// The header in the module's first lines, if it is a benchmark.
+fn header(text: &str) -> Result<Option<Header>> {
+    let lines: Vec<_> = text.lines().map_while(|line| line.strip_prefix(";;!")).collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(toml::from_str(&lines.join("\n")).context("the lines that begin with `;;!` are no header")?))
+}
+
+/// The exports that are benchmarks, with the benchmarks' names.
+fn exports(module: &str, text: &str) -> Vec<(String, String)> {
+    let exports = text.split("(export \"").skip(1).filter_map(|rest| rest.split('"').next());
+    exports
+        .filter_map(|export| match export.strip_prefix("run")? {
+            "" => Some((module.to_string(), export.to_string())),
+            which if which.starts_with('_') => Some((format!("{module}{which}"), export.to_string())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What keeps a module from running alone on the command line.
+fn obstacle(text: &str) -> Option<&'static str> {
+    if text.contains("(import ") {
+        Some("it imports what the command line does not have")
+    } else if text.contains("(export \"setup\")") {
+        Some("it needs its `setup`, and the command line calls one function")
+    } else {
+        None
+    }
+}
+
+/// One benchmark to count.
+struct Task {
+    name: String,
+    export: String,
+    size: u32,
+    module: PathBuf,
+}
+
+/// Counts the benchmarks of the folder whose names contain `filter`.
+fn count(modules: &Path, filter: &str) -> Result<Counts> {
+    let mut tasks = discover(modules, filter)?;
+    ensure!(
+        !tasks.is_empty(),
+        "no module in {MODULES} with `micro = true` has a benchmark with `{filter}` in its name"
+    );
+    let wasmtime = run::build_cli()?;
+    let scratch = run::target_directory()?.join("instructions");
+    fs::create_dir_all(&scratch)?;
+    let mut compiled = BTreeMap::new();
+    for task in &mut tasks {
+        let stem = task.module.file_stem().context("a module has a name")?;
+        let to = scratch.join(stem).with_extension("cwasm");
+        if compiled.insert(to.clone(), ()).is_none() {
+            let mut compile = Command::new(&wasmtime);
+            compile.args([
+                "compile",
+                "-W",
+                "stack-switching",
+                "-C",
+                "cache=n,stack-switching-backend=native",
+            ]);
+            compile.arg(&task.module).arg("-o").arg(&to);
+            tools::output(compile)?;
+        }
+        task.module = to;
+    }
+    let (next, counts) = (Mutex::new(tasks.iter()), Mutex::new(Counts::new()));
+    let work = || -> Result<()> {
+        loop {
+            let Some(task) = next.lock().expect("no thread panics").next() else { return Ok(()) };
+            let tenths =
+                per_operation(&wasmtime, task).with_context(|| format!("cannot count {}", task.name))?;
+            eprintln!("{}: {} instructions", task.name, decimal(tenths));
+            counts.lock().expect("no thread panics").insert(task.name.clone(), tenths);
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no thread panics"))
+    })?;
+    Ok(counts.into_inner().expect("no thread panics"))
+}
+
+/// The benchmarks to count. Says what is left out.
+fn discover(modules: &Path, filter: &str) -> Result<Vec<Task>> {
+    let mut tasks = Vec::new();
+    for entry in walkdir::WalkDir::new(modules).max_depth(1).sort_by_file_name() {
+        let module = entry.with_context(|| format!("cannot read {MODULES}"))?.into_path();
+        if module.extension().is_none_or(|extension| extension != "wat") {
+            continue;
+        }
+        let text = fs::read_to_string(&module)?;
+        let header = header(&text).with_context(|| format!("cannot read {}", module.display()))?;
+        let Some(Header { size, micro: true }) = header else { continue };
+        let stem = module.file_stem().unwrap_or_default().to_string_lossy();
+        let mut found = exports(&stem, &text);
+        ensure!(!found.is_empty(), "{} exports neither `run` nor a `run_…`", module.display());
+        found.retain(|(name, _)| name.contains(filter));
+        match obstacle(&text) {
+            Some(why) if !found.is_empty() => eprintln!("{stem}: left out: {why}"),
+            Some(_) => {}
+            None => tasks.extend(found.into_iter().map(|(name, export)| Task {
+                name,
+                export,
+                size,
+                module: module.clone(),
+            })),
+        }
+    }
+    Ok(tasks)
+}
+
+/// Tenths of an instruction per operation.
+fn per_operation(wasmtime: &Path, task: &Task) -> Result<u64> {
+    let (less, more) = (u64::from(task.size), u64::from(task.size) * 2);
+    let [few, many] = [less, more].map(|size| total(wasmtime, task, size));
+    let (few, many) = (few?, many?);
+    let difference = many.checked_sub(few).with_context(|| {
+        format!("{more} operations took {many} instructions, and {less} took {few}: raise the `size` in its header")
+    })?;
+    let tenths = difference as f64 * 10.0 / (more - less) as f64;
+    Ok(tenths.round() as u64)
+}
+
+/// The instructions of one run.
+fn total(wasmtime: &Path, task: &Task, size: u64) -> Result<u64> {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(wasmtime);
+    command.args(["run", "-W", "stack-switching", "-C", "cache=n", "--allow-precompiled", "--invoke"]);
+    command.arg(&task.export).arg(&task.module).arg(size.to_string());
+    let (_, said) = tools::outputs(command)?;
+    collected(&said).with_context(|| format!("valgrind does not say what it counted:\n{said}"))
+}
+
+/// The total in what callgrind prints at the end: `==1== Collected : 123`.
+fn collected(said: &str) -> Option<u64> {
+    said.lines().find_map(|line| line.split_once(" Collected : ")?.1.trim().parse().ok())
+}
+
+/// The counts in the file's text.
+fn parse(text: &str) -> Result<Counts> {
+    let counts: BTreeMap<String, f64> = toml::from_str(text).with_context(|| {
+        format!("{FILE} is not lines of `name = number`: `cargo xtask instructions --bless` writes it anew")
+    })?;
+    Ok(counts.into_iter().map(|(name, count)| (name, (count * 10.0).round() as u64)).collect())
+}
+
+/// The file's text.
+fn render(counts: &Counts) -> String {
+    let lines = counts.iter().map(|(name, tenths)| format!("{name} = {}\n", decimal(*tenths)));
+    HEAD.to_string() + &lines.collect::<String>()
+}
+
+fn decimal(tenths: u64) -> String {
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// Benchmarks whose counts are not those in the file: name, then what is there, then what was counted.
+#[derive(Default, Debug, PartialEq)]
+struct Changes {
+    dearer: Vec<(String, u64, u64)>,
+    better: Vec<(String, u64, u64)>,
+    missing: Vec<(String, u64)>,
+    superfluous: Vec<(String, u64)>,
+}
+
+fn compare(kept: &Counts, now: &Counts) -> Changes {
+    let mut changes = Changes::default();
+    for (name, &now) in now {
+        let name = name.clone();
+        match kept.get(&name) {
+            None => changes.missing.push((name, now)),
+            Some(&kept) if now * 100 > kept * (100 + PERCENT) => changes.dearer.push((name, kept, now)),
+            Some(&kept) if now * 100 < kept * (100 - PERCENT) => changes.better.push((name, kept, now)),
+            Some(_) => {}
+        }
+    }
+    let superfluous = kept.iter().filter(|(name, _)| !now.contains_key(*name));
+    changes.superfluous.extend(superfluous.map(|(name, kept)| (name.clone(), *kept)));
+    changes
+}
+
+impl Changes {
+    fn fails(&self) -> bool {
+        !(self.dearer.is_empty() && self.missing.is_empty() && self.superfluous.is_empty())
+    }
+
+    /// A table, if there is something to say.
+    fn text(&self) -> String {
+        let mut rows = Vec::new();
+        for (name, kept, now) in self.dearer.iter().chain(&self.better) {
+            let percent = (*now as f64 / *kept as f64 - 1.0) * 100.0;
+            rows.push([name.clone(), decimal(*kept), decimal(*now), format!("{percent:+.1} %")]);
+        }
+        for (name, now) in &self.missing {
+            rows.push([name.clone(), "–".into(), decimal(*now), "not in the file".into()]);
+        }
+        for (name, kept) in &self.superfluous {
+            rows.push([name.clone(), decimal(*kept), "–".into(), "not a benchmark".into()]);
+        }
+        if rows.is_empty() {
+            return String::new();
+        }
+        let rows: Vec<_> = rows.into_iter().map(Vec::from).collect();
+        let mut text = report::table(&["benchmark", "in the file", "now", "change"], &rows);
+        if !self.better.is_empty() {
+            text += "Fewer instructions than in the file are better: `cargo xtask instructions --bless` keeps them\n";
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(counts: &[(&str, u64)]) -> Counts {
+        counts.iter().map(|(name, tenths)| (name.to_string(), *tenths)).collect()
+    }
+
+    #[test]
+    fn headers() {
+        let text =
+            ";;! size = 7\n;;! micro = true\n;;! operation = \"a; \\\"b\\\"\"\n;; What it is.\n(module)\n";
+        let found = header(text).unwrap().unwrap();
+        assert_eq!((found.size, found.micro), (7, true));
+        assert!(!header(&text.replace("true", "false")).unwrap().unwrap().micro);
+        assert!(!header(&text.replace(";;! micro = true\n", "")).unwrap().unwrap().micro);
+        assert!(header(&text.replace(";;!", ";;")).unwrap().is_none());
+        assert!(header(&format!(";; Later.\n{text}")).unwrap().is_none(), "it is not in the first lines");
+        assert!(header(&text.replace("= 7", "7")).is_err());
+        assert!(header(&text.replace("= 7", "= -7")).is_err());
+        assert!(header(&text.replace("size", "sise")).is_err());
+    }
+
+    #[test]
+    fn exported_benchmarks() {
+        let text = r#"(func (export "run_1") ..) (export "expected" (func 1)) (func (export "run_10")) (export "runs")"#;
+        let names = |text| exports("deep", text).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(text), ["deep_1", "deep_10"]);
+        assert_eq!(exports("deep", r#"(export "run")"#), [("deep".into(), "run".into())]);
+        assert_eq!(exports("deep", text)[1].1, "run_10");
+    }
+
+    #[test]
+    fn obstacles() {
+        assert!(obstacle(r#"(import "host" "add_one" (func))"#).unwrap().contains("imports"));
+        assert!(obstacle(r#"(func (export "setup"))"#).unwrap().contains("setup"));
+        assert_eq!(obstacle(r#"(func (export "run"))"#), None);
+    }
+
+    #[test]
+    fn totals() {
+        let said = "==12== \n==12== Events    : Ir\n==12== Collected : 345678\n==12== \n==12== I   refs:      345,678\n";
+        assert_eq!(collected(said), Some(345_678));
+        assert_eq!(collected("==12== Collected : none"), None);
+        assert_eq!(collected(""), None);
+    }
+
+    #[test]
+    fn two_percent() {
+        let kept = counts(&[("a", 1000), ("b", 1000), ("c", 1000), ("d", 1000), ("gone", 5)]);
+        let now = counts(&[("a", 1020), ("b", 1021), ("c", 980), ("d", 979), ("new", 6)]);
+        let changes = compare(&kept, &now);
+        assert_eq!(changes.dearer, [("b".into(), 1000, 1021)]);
+        assert_eq!(changes.better, [("d".into(), 1000, 979)]);
+        assert_eq!(changes.missing, [("new".into(), 6)]);
+        assert_eq!(changes.superfluous, [("gone".into(), 5)]);
+        let text = changes.text();
+        for part in ["100.0", "102.1", "+2.1 %", "-2.1 %", "not in the file", "not a benchmark", "--bless"] {
+            assert!(text.contains(part), "no `{part}` in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_fails() {
+        let kept = counts(&[("a", 1000)]);
+        assert!(compare(&kept, &counts(&[("a", 1021)])).fails(), "dearer");
+        assert!(compare(&kept, &counts(&[("a", 1000), ("b", 1)])).fails(), "missing");
+        assert!(compare(&kept, &counts(&[])).fails(), "superfluous");
+        let better = compare(&kept, &counts(&[("a", 500)]));
+        assert!(!better.fails() && better.text().contains("-50.0 %"));
+        let same = compare(&kept, &kept);
+        assert!(!same.fails() && same.text().is_empty());
+    }
+
+    #[test]
+    fn files() {
+        let all = counts(&[("suspend_resume", 213), ("deep_10", 100_005), ("a", 9)]);
+        let text = render(&all);
+        assert!(text.starts_with("# "));
+        assert!(text.ends_with("\n\na = 0.9\ndeep_10 = 10000.5\nsuspend_resume = 21.3\n"), "{text}");
+        assert_eq!(parse(&text).unwrap(), all);
+        assert!(parse("a = \"b\"").is_err());
+    }
+}

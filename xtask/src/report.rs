@@ -1,0 +1,390 @@
+//! The results as Markdown: `benches/REPORT.md`, and the part of them that stands in the README.
+
+use crate::results::{Benchmark, COROSENSEI, FIBER, LIBCALL, NATIVE, Results, Spread, UNPATCHED, V8};
+use anyhow::{Context, Result, ensure};
+use std::fmt::Write;
+
+/// The marks in the README between which its part stands.
+const BEGIN: &str = "<!-- benchmarks: begin, written by cargo xtask bench -->";
+const END: &str = "<!-- benchmarks: end -->";
+
+/// How many of the best and of the worst stand in the README.
+const FEW: usize = 3;
+
+/// `benches/REPORT.md`. `chart` is the chart's file name.
+pub fn report(results: &Results, chart: &str) -> String {
+    let quick = if results.quick {
+        "**A quick run**: few samples, so that the figures waver more than those of a whole run.\n\n"
+    } else {
+        ""
+    };
+    let option = if results.quick { " --quick" } else { "" };
+    let node = if results.has(V8) { " --node NODE" } else { "" };
+    let samples = results.benchmarks.iter().map(|b| b.contestants[0].ns.len());
+    let samples = match (samples.clone().min(), samples.max()) {
+        (Some(least), Some(most)) if least == most => least.to_string(),
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        _ => "no".into(),
+    };
+    let talk = results.benchmarks.iter().any(|b| b.talk.is_some());
+    let talk = if talk { TALK } else { "" };
+    format!(
+        "<!-- Written by `cargo xtask bench`: change xtask/src/report.rs, and not this file. -->\n\
+         # Stack switching, measured\n\n\
+         {quick}Measured on: {}.\n\n\
+         ```console\n$ cargo xtask bench{option}{node}\n```\n\n\
+         {COLUMNS}\n\
+         {HOW}\n\
+         Here these were {samples} samples of each.\n\n\
+         ![Nanoseconds per operation of each benchmark, by contestant, on a logarithmic axis]({chart})\n\n\
+         {}{talk}",
+        machine(results),
+        tables(results)
+    )
+}
+
+const COLUMNS: &str = "\
+* **native** and **libcall** are this project's backends: in compiled code, and on `wasmtime-fiber`.
+* **unpatched** is the same version of Wasmtime as published, with its own stack switching.
+* **V8** is node's, with `--experimental-wasm-wasmfx`; `--node` says which node.
+* **corosensei** and **wasmtime-fiber** are the floors: the same operation in Rust alone, without WebAssembly, on the
+  fastest known switch of stacks and on what the libcall backend is made of.
+";
+
+const HOW: &str = "\
+A sample is a new store and instance, a few operations untimed, and then as many as the column *size* says, timed as
+one; its result is compared with what it must be. The time divided by the size is the sample's time per operation.
+The samples of all contestants are taken in turn, so that each meets the machine in the same moods. Times are medians.
+Ratios are taken between samples of the same turn; what stands here is the median of these, and their quartiles.
+";
+
+const TALK: &str = "
+The talk is: Emrich and Hillerström, *Continuing Stack Switching in Wasmtime*, WebAssembly Workshop 2025. Its programs
+are not these, and its machine was another: it is the order of magnitude that compares.
+";
+
+fn machine(results: &Results) -> String {
+    match &results.machine {
+        Some(machine) => machine.line(),
+        None => "a machine that the results do not name (`cargo xtask bench` records it)".into(),
+    }
+}
+
+/// The tables and their footnotes.
+pub fn tables(results: &Results) -> String {
+    let mut notes = Notes::default();
+    let mut text = String::new();
+    let mut section = |title: &str, head: &[&str], rows: Vec<Vec<String>>| {
+        if !rows.is_empty() {
+            let _ = write!(text, "## {title}\n\n{}\n", table(head, &rows));
+        }
+    };
+    let all = &results.benchmarks;
+
+    let times = all.iter().map(|b| {
+        let mut row = vec![b.name.clone(), cell(&b.operation), number(b.size as f64)];
+        row.extend([NATIVE, LIBCALL, UNPATCHED, V8].map(|name| time(b, name, &mut notes)));
+        row
+    });
+    let head = ["benchmark", "operation", "size", "native", "libcall", "unpatched", "V8"];
+    section("Nanoseconds per operation", &head, times.collect());
+
+    let gains = all.iter().map(|b| {
+        let mut row = vec![b.name.clone()];
+        row.extend([UNPATCHED, V8, LIBCALL].map(|name| ratio(b, name, NATIVE, &mut notes)));
+        row
+    });
+    let head = ["benchmark", "as unpatched", "as V8", "as libcall"];
+    section("Native is so many times as fast", &head, gains.collect());
+
+    let floors = all.iter().filter(|b| b.contestant(COROSENSEI).or(b.contestant(FIBER)).is_some()).map(|b| {
+        let mut row = vec![b.name.clone()];
+        for (ours, floor) in [(NATIVE, COROSENSEI), (LIBCALL, FIBER)] {
+            row.extend([time(b, ours, &mut notes), time(b, floor, &mut notes)]);
+            row.push(ratio(b, ours, floor, &mut notes));
+        }
+        row
+    });
+    let head =
+        ["benchmark", "native", "corosensei", "native / it", "libcall", "wasmtime-fiber", "libcall / it"];
+    section("Beside the floors, in nanoseconds", &head, floors.collect());
+
+    let talk = all.iter().filter_map(|b| {
+        let talk = number(b.talk?);
+        Some(vec![b.name.clone(), talk, ratio(b, LIBCALL, NATIVE, &mut notes)])
+    });
+    let head = ["benchmark", "the talk's", "here"];
+    section("Gain of native over libcall, beside the talk's", &head, talk.collect());
+
+    text + &notes.text()
+}
+
+/// The README with the results in the place of what stands between its marks. `report` and `chart` are paths.
+pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Result<String> {
+    let mut gains: Vec<_> = results.benchmarks.iter().collect();
+    gains.retain(|b| b.contestant(UNPATCHED).is_some());
+    let gain = |b: &Benchmark| b.ratio(UNPATCHED, NATIVE).map_or(0.0, |gain| gain.median);
+    gains.sort_by(|a, b| gain(b).total_cmp(&gain(a)));
+    let text = if gains.is_empty() {
+        "Wasmtime as published did not take part.".to_string()
+    } else {
+        let few = gains.len() > 2 * FEW;
+        if few {
+            gains.drain(FEW..gains.len() - FEW);
+        }
+        let which = if few {
+            format!("the {FEW} where this is the most and the {FEW} where it is the least")
+        } else {
+            "the most first".to_string()
+        };
+        let mut notes = Notes::default();
+        let rows: Vec<_> = gains.iter().map(|b| readme_row(b, &mut notes)).collect();
+        let head = ["benchmark", "operation", "native", "unpatched", "V8", "native is as fast"];
+        format!(
+            "Nanoseconds per operation, and how many times as fast as Wasmtime as published the native backend \
+             is (quartiles):\n{which}.\n\n{}",
+            table(&head, &rows)
+        )
+    };
+    let quick = if results.quick { " (a quick run)" } else { "" };
+    let block = format!(
+        "[![Nanoseconds per operation of each benchmark]({chart})]({report})\n\n{}\n\n\
+         Measured{quick} on: {}.\nAll figures, and how they were measured: [{report}]({report}).",
+        text.trim_end(),
+        machine(results)
+    );
+    replace(readme, &block)
+}
+
+/// A row of the README, without footnotes: these are in the report.
+fn readme_row(b: &Benchmark, notes: &mut Notes) -> Vec<String> {
+    let time = |name| b.median(name).map_or(NONE.to_string(), number);
+    vec![
+        b.name.clone(),
+        cell(&b.operation),
+        time(NATIVE),
+        time(UNPATCHED),
+        time(V8),
+        ratio(b, UNPATCHED, NATIVE, notes),
+    ]
+}
+
+/// `text` with `block` in the place of what stands between the marks.
+fn replace(text: &str, block: &str) -> Result<String> {
+    let missing = || {
+        format!(
+            "README.md does not have each of these lines once, in this order: put them where the results are to be\n\
+             {BEGIN}\n{END}"
+        )
+    };
+    let (before, rest) = text.split_once(BEGIN).with_context(missing)?;
+    let (_, after) = rest.split_once(END).with_context(missing)?;
+    ensure!(![before, after].iter().any(|part| part.contains(BEGIN) || part.contains(END)), missing());
+    Ok(format!("{before}{BEGIN}\n{block}\n{END}{after}"))
+}
+
+/// What stands where there is nothing.
+const NONE: &str = "–";
+
+/// Footnotes; the same text is one note however often it is called for.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Notes {
+    fn mark(&mut self, text: String) -> String {
+        let at = self.0.iter().position(|note| *note == text).unwrap_or_else(|| {
+            self.0.push(text);
+            self.0.len() - 1
+        });
+        format!("[^{}]", at + 1)
+    }
+
+    fn text(&self) -> String {
+        self.0.iter().enumerate().map(|(at, note)| format!("[^{}]: {note}\n", at + 1)).collect()
+    }
+}
+
+/// The median of one contestant, or why there is none.
+fn time(b: &Benchmark, name: &str, notes: &mut Notes) -> String {
+    match b.contestant(name) {
+        Some(c) if c.size != b.size => {
+            let note = format!("With {} operations a sample.", number(c.size as f64));
+            number(c.time().median) + &notes.mark(note)
+        }
+        Some(c) => number(c.time().median),
+        None => absent(b, name, notes),
+    }
+}
+
+/// The ratio of two contestants with its quartiles, or why there is none.
+fn ratio(b: &Benchmark, over: &str, under: &str, notes: &mut Notes) -> String {
+    match b.ratio(over, under) {
+        Some(Spread { low, median, high }) => {
+            format!("{} ({}–{})", number(median), number(low), number(high))
+        }
+        None => absent(b, if b.contestant(over).is_none() { over } else { under }, notes),
+    }
+}
+
+fn absent(b: &Benchmark, name: &str, notes: &mut Notes) -> String {
+    match b.left_out.iter().find(|l| l.name == name) {
+        Some(left_out) => NONE.to_string() + &notes.mark(format!("Left out: {}", cell(&left_out.why))),
+        None => NONE.into(),
+    }
+}
+
+/// With three digits that count, or all of those before the point.
+pub fn number(value: f64) -> String {
+    let places = [10.0, 100.0].iter().filter(|limit| value < **limit).count();
+    // What rounds up to the next power of ten has a place less.
+    let text = format!("{value:.places$}");
+    let text = if places > 0 && text.len() > 4 { format!("{value:.0$}", places - 1) } else { text };
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + rest
+}
+
+/// Text that does not end a cell of a table.
+fn cell(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}
+
+/// A table whose columns also stand below one another as plain text; columns of numbers are aligned to the right.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let words = |name: &str| matches!(name, "benchmark" | "operation");
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].chars().count(), 3]).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..head.len()).map(width).collect();
+    let mut text = String::new();
+    let mut line = |cells: Vec<String>| {
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    };
+    let pad = |cell: &str, column: usize| {
+        let width = widths[column];
+        if words(head[column]) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+    };
+    line(head.iter().enumerate().map(|(column, name)| pad(name, column)).collect());
+    let rule = |(column, name): (usize, &&str)| {
+        let dashes = "-".repeat(widths[column] - 1);
+        if words(name) { format!("{dashes}-") } else { format!("{dashes}:") }
+    };
+    line(head.iter().enumerate().map(rule).collect());
+    for row in rows {
+        line(row.iter().enumerate().map(|(column, cell)| pad(cell, column)).collect());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::tests::SAMPLE;
+
+    #[test]
+    fn numbers() {
+        for (value, text) in [
+            (0.456, "0.46"),
+            (6.7049, "6.70"),
+            (9.996, "10.0"),
+            (67.04, "67.0"),
+            (99.96, "100"),
+            (670.4, "670"),
+            (1234.5, "1,234"),
+            (1234567.0, "1,234,567"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn whole_report() {
+        let results = Results::parse(SAMPLE).unwrap();
+        let text = report(&results, "chart.svg");
+        for part in [
+            "A CPU, 2 cores, Linux 6; rustc 1, Wasmtime 48.0.8, V8 14.1",
+            "$ cargo xtask bench --node NODE\n",
+            "](chart.svg)",
+            "1 to 3 samples",
+            "resume \\| suspend",
+            "18.0[^1]",
+            "3.00 (2.50–3.50)",
+            "| round     |       5.97 | 6.00 (5.50–6.00) |",
+            "[^1]: With 20,000 operations a sample.\n",
+            "[^2]: Left out: it has no vectors\n",
+        ] {
+            assert!(text.contains(part), "no `{part}` in\n{text}");
+        }
+        assert!(!text.contains("[^3]"), "{text}");
+        // The times and the gains have a row for each.
+        for benchmark in &results.benchmarks {
+            let rows = text.lines().filter(|l| l.starts_with(&format!("| {} ", benchmark.name))).count();
+            assert!(rows >= 2, "{}", benchmark.name);
+        }
+        assert!(!text.to_lowercase().contains("quick"));
+    }
+
+    #[test]
+    fn quick_reports_say_so() {
+        let text = report(&Results::parse(&SAMPLE.replace("false,\n", "true,\n")).unwrap(), "chart.svg");
+        assert!(text.contains("**A quick run**") && text.contains("bench --quick"), "{text}");
+    }
+
+    #[test]
+    fn unknown_machines() {
+        let mut results = Results::parse(SAMPLE).unwrap();
+        results.machine = None;
+        assert!(report(&results, "chart.svg").contains("a machine that the results do not name"));
+    }
+
+    #[test]
+    fn best_and_worst() {
+        let mut results = Results::parse(SAMPLE).unwrap();
+        let marks = format!("{BEGIN}{END}");
+        let readme = |results: &Results| readme(&marks, results, "REPORT.md", "chart.svg").unwrap();
+        assert!(readme(&results).contains("| round"));
+        assert!(!readme(&results).contains("| payload_v128_1"), "it has nothing to compare");
+
+        let text = SAMPLE.replace("\"benchmarks\": [", "\"benchmarks\": [ ONE,");
+        let one = |at: usize| {
+            format!(
+                r#"{{ "name": "b{at}", "operation": "o", "size": 1, "talk": null, "contestants": [
+                    {{ "name": "native", "size": 1, "ns": [1] }}, {{ "name": "unpatched", "size": 1, "ns": [{at}] }} ] }}"#
+            )
+        };
+        let more: Vec<_> = [14, 11, 17, 12, 16, 13, 15].map(one).into();
+        results = Results::parse(&text.replace("ONE", &more.join(","))).unwrap();
+        let text = readme(&results);
+        let names: Vec<_> = text.lines().filter_map(|l| l.strip_prefix("| ")?.split(' ').next()).collect();
+        assert_eq!(names[2..], ["b17", "b16", "b15", "b12", "b11", "round"], "{text}");
+
+        results.benchmarks.iter_mut().for_each(|b| b.contestants.retain(|c| c.name != UNPATCHED));
+        assert!(readme(&results).contains("did not take part"));
+    }
+
+    #[test]
+    fn marks() {
+        let text = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
+        let new = replace(&text, "new").unwrap();
+        assert_eq!(new, format!("before\n{BEGIN}\nnew\n{END}\nafter\n"));
+        assert_eq!(replace(&new, "new").unwrap(), new);
+        for broken in ["".into(), BEGIN.into(), format!("{END}{BEGIN}"), format!("{text}{text}"), END.into()]
+        {
+            let error = replace(&broken, "new").unwrap_err().to_string();
+            assert!(error.contains(BEGIN) && error.contains("README.md"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_readme_has_the_marks() {
+        let path = crate::tools::root().join("README.md");
+        replace(&std::fs::read_to_string(path).unwrap(), "").unwrap();
+    }
+}
