@@ -45,7 +45,9 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
 fn measure(args: &BenchArgs) -> Result<Results> {
     setup::ensure()?;
     let unpatched = run::build_unpatched()?;
-    let file = run::target_directory()?.join("suite.json");
+    // Part of the suite leaves the results of all of it alone.
+    let name = if args.filter.is_some() { "suite-part.json" } else { "suite.json" };
+    let file = run::target_directory()?.join(name);
     // What an earlier run left is not this one's.
     if file.exists() {
         fs::remove_file(&file)?;
@@ -116,5 +118,23 @@ mod tests {
         assert_eq!(program(&"node".into()).unwrap(), Path::new("node"));
         assert!(program(&"src/../Cargo.toml".into()).unwrap().is_absolute());
         assert!(program(&"no/such/node".into()).is_err());
+    }
+
+    #[test]
+    fn files() {
+        let root = std::env::temp_dir().join(format!("wasmfx-report-{}", std::process::id()));
+        fs::create_dir_all(root.join("benches")).unwrap();
+        let results = || Results::parse(results::tests::SAMPLE).unwrap();
+        fs::write(root.join("README.md"), "No marks").unwrap();
+        assert!(write(&root, &results()).is_err());
+        assert!(!root.join(REPORT).exists(), "a report was written in spite of the error");
+        let marks = fs::read_to_string(tools::root().join("README.md")).unwrap();
+        fs::write(root.join("README.md"), marks).unwrap();
+        write(&root, &results()).unwrap();
+        let [report, chart, readme] =
+            [REPORT, CHART, "README.md"].map(|path| fs::read_to_string(root.join(path)).unwrap());
+        fs::remove_dir_all(&root).unwrap();
+        assert!(report.contains("](report.svg)") && chart.starts_with("<svg"));
+        assert!(readme.contains(CHART) && readme.contains(REPORT) && readme.contains("| round "));
     }
 }

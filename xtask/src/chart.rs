@@ -26,7 +26,7 @@ const GRID: RGBColor = RGBColor(222, 222, 222);
 /// All in pixels.
 const WIDTH: u32 = 1000;
 const MARGIN: i32 = 14;
-const HEAD: i32 = 66;
+const HEAD: i32 = 80;
 /// The room for the axis' numbers, above and below the bars.
 const AXIS: i32 = 20;
 /// The room for a benchmark's name.
@@ -82,16 +82,19 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 fn head(root: &Area, results: &Results) -> Result<()> {
     let quick = if results.quick { " (a quick run)" } else { "" };
     let title =
-        format!("Nanoseconds per operation{quick}: shorter is faster, and each line is ten times the last");
+        format!("Nanoseconds per operation{quick}: shorter is faster; each line is ten times the one before");
     write(root, &title, (MARGIN, 20), 16.0, INK, HPos::Left)?;
+    let small =
+        "Below a name: native\u{2019}s time, and how many times as fast as unpatched Wasmtime that is";
+    write(root, small, (MARGIN, 40), 11.5, FAINT, HPos::Left)?;
     let mut x = MARGIN;
     for (name, label, colour) in BARS {
         if results.has(name) {
-            let square = [(x, 40), (x + 12, 52)];
+            let square = [(x, 56), (x + 12, 68)];
             drawn(root.draw(&Rectangle::new(square, colour.filled())))?;
-            write(root, label, (x + 18, 46), 13.0, INK, HPos::Left)?;
+            write(root, label, (x + 18, 62), 13.0, INK, HPos::Left)?;
             // Fonts differ: what a letter takes is estimated from the widest of the usual ones.
-            x += 18 + label.len() as i32 * 8 + 20;
+            x += 18 + label.len() as i32 * 8 + 12;
         }
     }
     Ok(())

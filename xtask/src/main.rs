@@ -68,7 +68,7 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Count the instructions of the benchmarks' operations, and compare with `benches/instructions.toml`
     ///
-    /// Fails if an operation takes more than 2 percent more than the file says. Needs valgrind.
+    /// Fails if an operation takes more than the file allows. Needs valgrind.
     Instructions(instructions::InstructionsArgs),
     /// Work with the patch series
     #[command(subcommand)]

@@ -26,18 +26,16 @@ pub fn report(results: &Results, chart: &str) -> String {
         (Some(least), Some(most)) => format!("{least} to {most}"),
         _ => "no".into(),
     };
-    let talk = results.benchmarks.iter().any(|b| b.talk.is_some());
-    let talk = if talk { TALK } else { "" };
     format!(
         "<!-- Written by `cargo xtask bench`: change xtask/src/report.rs, and not this file. -->\n\
          # Stack switching, measured\n\n\
          {quick}Measured on: {}.\n\n\
          ```console\n$ cargo xtask bench{option}{node}\n```\n\n\
          {COLUMNS}\n\
-         {HOW}\n\
+         {HOW}\
          Here these were {samples} samples of each.\n\n\
          ![Nanoseconds per operation of each benchmark, by contestant, on a logarithmic axis]({chart})\n\n\
-         {}{talk}",
+         {}",
         machine(results),
         tables(results)
     )
@@ -47,8 +45,8 @@ const COLUMNS: &str = "\
 * **native** and **libcall** are this project's backends: in compiled code, and on `wasmtime-fiber`.
 * **unpatched** is the same version of Wasmtime as published, with its own stack switching.
 * **V8** is node's, with `--experimental-wasm-wasmfx`; `--node` says which node.
-* **corosensei** and **wasmtime-fiber** are the floors: the same operation in Rust alone, without WebAssembly, on the
-  fastest known switch of stacks and on what the libcall backend is made of.
+* **corosensei** and **wasmtime-fiber** are the floors: the same operation in Rust alone, without WebAssembly, on a
+  very fast switch of stacks and on what the libcall backend is made of.
 ";
 
 const HOW: &str = "\
@@ -58,7 +56,7 @@ The samples of all contestants are taken in turn, so that each meets the machine
 Ratios are taken between samples of the same turn; what stands here is the median of these, and their quartiles.
 ";
 
-const TALK: &str = "
+const TALK: &str = "\
 The talk is: Emrich and Hillerström, *Continuing Stack Switching in Wasmtime*, WebAssembly Workshop 2025. Its programs
 are not these, and its machine was another: it is the order of magnitude that compares.
 ";
@@ -105,8 +103,15 @@ pub fn tables(results: &Results) -> String {
         }
         row
     });
-    let head =
-        ["benchmark", "native", "corosensei", "native / it", "libcall", "wasmtime-fiber", "libcall / it"];
+    let head = [
+        "benchmark",
+        "native",
+        "corosensei",
+        "native / corosensei",
+        "libcall",
+        "wasmtime-fiber",
+        "libcall / wasmtime-fiber",
+    ];
     section("Beside the floors, in nanoseconds", &head, floors.collect());
 
     let talk = all.iter().filter_map(|b| {
@@ -114,17 +119,19 @@ pub fn tables(results: &Results) -> String {
         Some(vec![b.name.clone(), talk, ratio(b, LIBCALL, NATIVE, &mut notes)])
     });
     let head = ["benchmark", "the talk's", "here"];
-    section("Gain of native over libcall, beside the talk's", &head, talk.collect());
+    let talk: Vec<_> = talk.collect();
+    let comment = if talk.is_empty() { String::new() } else { format!("{TALK}\n") };
+    section("Gain of native over libcall, beside the talk's", &head, talk);
 
-    text + &notes.text()
+    text + &comment + &notes.text()
 }
 
 /// The README with the results in the place of what stands between its marks. `report` and `chart` are paths.
 pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Result<String> {
     let mut gains: Vec<_> = results.benchmarks.iter().collect();
     gains.retain(|b| b.contestant(UNPATCHED).is_some());
-    let gain = |b: &Benchmark| b.ratio(UNPATCHED, NATIVE).map_or(0.0, |gain| gain.median);
-    gains.sort_by(|a, b| gain(b).total_cmp(&gain(a)));
+    let median = |b: &Benchmark| b.ratio(UNPATCHED, NATIVE).map_or(0.0, |gain| gain.median);
+    gains.sort_by(|a, b| median(b).total_cmp(&median(a)));
     let text = if gains.is_empty() {
         "Wasmtime as published did not take part.".to_string()
     } else {
@@ -137,9 +144,13 @@ pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Res
         } else {
             "the most first".to_string()
         };
-        let mut notes = Notes::default();
-        let rows: Vec<_> = gains.iter().map(|b| readme_row(b, &mut notes)).collect();
-        let head = ["benchmark", "operation", "native", "unpatched", "V8", "native is as fast"];
+        let mut head = vec!["benchmark", "operation", "native", "unpatched", "V8", "native is as fast"];
+        let mut rows: Vec<_> = gains.into_iter().map(readme_row).collect();
+        if !results.has(V8) {
+            let column = head.iter().position(|name| *name == "V8").expect("it stands above");
+            head.remove(column);
+            rows.iter_mut().for_each(|row| drop(row.remove(column)));
+        }
         format!(
             "Nanoseconds per operation, and how many times as fast as Wasmtime as published the native backend \
              is (quartiles):\n{which}.\n\n{}",
@@ -157,16 +168,11 @@ pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Res
 }
 
 /// A row of the README, without footnotes: these are in the report.
-fn readme_row(b: &Benchmark, notes: &mut Notes) -> Vec<String> {
-    let time = |name| b.median(name).map_or(NONE.to_string(), number);
-    vec![
-        b.name.clone(),
-        cell(&b.operation),
-        time(NATIVE),
-        time(UNPATCHED),
-        time(V8),
-        ratio(b, UNPATCHED, NATIVE, notes),
-    ]
+fn readme_row(b: &Benchmark) -> Vec<String> {
+    let mut row = vec![b.name.clone(), cell(&b.operation)];
+    row.extend([NATIVE, UNPATCHED, V8].map(|name| b.median(name).map_or(NONE.to_string(), number)));
+    row.push(b.ratio(UNPATCHED, NATIVE).map_or(NONE.to_string(), gain));
+    row
 }
 
 /// `text` with `block` in the place of what stands between the marks.
@@ -219,11 +225,13 @@ fn time(b: &Benchmark, name: &str, notes: &mut Notes) -> String {
 /// The ratio of two contestants with its quartiles, or why there is none.
 fn ratio(b: &Benchmark, over: &str, under: &str, notes: &mut Notes) -> String {
     match b.ratio(over, under) {
-        Some(Spread { low, median, high }) => {
-            format!("{} ({}–{})", number(median), number(low), number(high))
-        }
+        Some(spread) => gain(spread),
         None => absent(b, if b.contestant(over).is_none() { over } else { under }, notes),
     }
+}
+
+fn gain(Spread { low, median, high }: Spread) -> String {
+    format!("{} ({}–{})", number(median), number(low), number(high))
 }
 
 fn absent(b: &Benchmark, name: &str, notes: &mut Notes) -> String {
@@ -349,14 +357,15 @@ mod tests {
         let mut results = Results::parse(SAMPLE).unwrap();
         let marks = format!("{BEGIN}{END}");
         let readme = |results: &Results| readme(&marks, results, "REPORT.md", "chart.svg").unwrap();
-        assert!(readme(&results).contains("| round"));
+        assert!(readme(&results).contains("| round") && readme(&results).contains(" V8 |"));
         assert!(!readme(&results).contains("| payload_v128_1"), "it has nothing to compare");
 
         let text = SAMPLE.replace("\"benchmarks\": [", "\"benchmarks\": [ ONE,");
         let one = |at: usize| {
             format!(
                 r#"{{ "name": "b{at}", "operation": "o", "size": 1, "talk": null, "contestants": [
-                    {{ "name": "native", "size": 1, "ns": [1] }}, {{ "name": "unpatched", "size": 1, "ns": [{at}] }} ] }}"#
+                    {{ "name": "native", "size": 1, "ns": [1] }},
+                    {{ "name": "unpatched", "size": 1, "ns": [{at}] }} ] }}"#
             )
         };
         let more: Vec<_> = [14, 11, 17, 12, 16, 13, 15].map(one).into();
@@ -365,6 +374,8 @@ mod tests {
         let names: Vec<_> = text.lines().filter_map(|l| l.strip_prefix("| ")?.split(' ').next()).collect();
         assert_eq!(names[2..], ["b17", "b16", "b15", "b12", "b11", "round"], "{text}");
 
+        results.benchmarks.iter_mut().for_each(|b| b.contestants.retain(|c| c.name != V8));
+        assert!(!readme(&results).contains(" V8 |"));
         results.benchmarks.iter_mut().for_each(|b| b.contestants.retain(|c| c.name != UNPATCHED));
         assert!(readme(&results).contains("did not take part"));
     }

@@ -15,7 +15,7 @@ pub const LIBCALL: &str = "libcall";
 pub const UNPATCHED: &str = "unpatched";
 /// V8, in node.
 pub const V8: &str = "v8";
-/// The fastest that a switch of stacks in Rust is known to be: the floor of the native backend.
+/// A very fast switch of stacks in Rust: the floor of the native backend.
 pub const COROSENSEI: &str = "corosensei";
 /// What the libcall backend is made of: its floor.
 pub const FIBER: &str = "wasmtime-fiber";
@@ -191,7 +191,8 @@ impl Machine {
             None => format!("a {} processor", std::env::consts::ARCH),
         };
         let system = match fs::read_to_string("/proc/sys/kernel/osrelease") {
-            Ok(release) => format!("Linux {}", release.trim()),
+            // Without what the builder of the kernel added.
+            Ok(release) => format!("Linux {}", release.trim().split('-').next().unwrap_or_default()),
             Err(_) => std::env::consts::OS.to_string(),
         };
         let mut rustc =
