@@ -94,6 +94,9 @@ pub trait NativeEnv {
     /// Sets what [`NativeEnv::stack_limit`] returns.
     fn set_stack_limit(&mut self, builder: &mut FunctionBuilder<'_>, limit: ir::Value);
 
+    /// The address of the store's `VMContinuations`.
+    fn continuations(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
+
     /// Cranelift's `stack_switch`. What the function caches of its store is written before and read after.
     fn stack_switch(
         &mut self,

@@ -98,9 +98,9 @@ struct SharedFrame {
 }
 
 impl Shared {
-    /// More frames, or larger ones, would make each call of a function dearer than its resumes.
+    /// More frames, or larger ones, would make calls of a function dear that come to none of its resumes.
     const MAX_FRAMES: usize = 4;
-    const MAX_CLAUSES: usize = 8;
+    const MAX_CLAUSES: usize = 64;
 
     /// Notes that `builder` is where every activation has checked its stack, and has done nothing else yet.
     pub fn enter(&mut self, builder: &FunctionBuilder<'_>) {

@@ -178,6 +178,54 @@ impl ContRef {
         )
     }
 
+    /// Makes it fresh: it will run `func`, for `caller_vmctx`, and has room of its own for so many arguments.
+    pub(crate) fn set_fresh(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        func: Value,
+        caller_vmctx: Value,
+        args: usize,
+    ) {
+        self.store(env, builder, func, offsets::VMCONTREF_FUNC);
+        self.store(env, builder, caller_vmctx, offsets::VMCONTREF_CALLER_VMCTX);
+        let own = Payload(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_ARGS)));
+        let payload = (args > 0).then_some(own);
+        self.set_suspended(env, builder, self, Waits { payload, capacity: args });
+    }
+
+    /// Gives it a stack, to start at its top.
+    pub(crate) fn set_stack(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        stack: Stack,
+        limit: Value,
+    ) {
+        self.store(env, builder, stack.0, offsets::VMCONTREF_STACK);
+        let sp = builder.ins().iadd_imm_s(stack.0, i64::from(offsets::VMSTACK_RETURN_ADDRESS));
+        self.store(env, builder, sp, offsets::VMCONTREF_CONTROL);
+        let fp = builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_CONTROL_FP));
+        self.store(env, builder, fp, offsets::VMCONTREF_CONTROL_FP);
+        self.store(env, builder, limit, offsets::VMCONTREF_STACK_LIMIT);
+    }
+
+    /// Makes it free, the first of the list that goes on with `next`. Its stack is returned.
+    pub(crate) fn set_free(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        next: ContRef,
+    ) -> Stack {
+        let stack = self.pointer(env, builder, offsets::VMCONTREF_STACK);
+        let null = builder.ins().iconst(env.pointer_type(), 0);
+        for offset in [offsets::VMCONTREF_STACK, offsets::VMCONTREF_STACK_LIMIT, offsets::VMCONTREF_RESUME] {
+            self.store(env, builder, null, offset);
+        }
+        self.store(env, builder, next.0, offsets::VMCONTREF_PARENT);
+        Stack(stack)
+    }
+
     /// Notes that it is not fresh any more.
     pub(crate) fn clear_func(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) {
         let null = builder.ins().iconst(env.pointer_type(), 0);
@@ -192,6 +240,80 @@ pub(crate) struct Waits {
     pub(crate) payload: Option<Payload>,
     /// How many values.
     pub(crate) capacity: usize,
+}
+
+/// A `*mut VMStack`.
+#[cfg(feature = "native")]
+#[derive(Clone, Copy)]
+pub(crate) struct Stack(pub(crate) Value);
+
+/// A `*mut VMContinuations`: the store's lists. `wasmfx_runtime::layout`, C4.
+#[cfg(feature = "native")]
+#[derive(Clone, Copy)]
+pub(crate) struct Lists(pub(crate) Value);
+
+#[cfg(feature = "native")]
+impl Lists {
+    fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32) -> Value {
+        ContRef(self.0).pointer(env, builder, offset)
+    }
+
+    fn store(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
+        ContRef(self.0).store(env, builder, value, offset);
+    }
+
+    fn add(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32, number: i64) {
+        let before = self.load(env, builder, offset);
+        let after = builder.ins().iadd_imm_s(before, number);
+        self.store(env, builder, after, offset);
+    }
+
+    /// The first free continuation, or null.
+    pub(crate) fn free(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContRef {
+        ContRef(self.load(env, builder, offsets::VMCONTINUATIONS_FREE))
+    }
+
+    /// Takes the first free continuation, `cont`, to make something of it.
+    pub(crate) fn take_free(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, cont: ContRef) {
+        let next = cont.parent(env, builder);
+        self.store(env, builder, next.0, offsets::VMCONTINUATIONS_FREE);
+        self.add(env, builder, offsets::VMCONTINUATIONS_CREATED, 1);
+    }
+
+    /// The first idle stack, or null.
+    pub(crate) fn stack(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Stack {
+        Stack(self.load(env, builder, offsets::VMCONTINUATIONS_STACKS))
+    }
+
+    /// Takes the first idle stack, `stack`, and returns the stack limit of who runs on it.
+    pub(crate) fn take_stack(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        stack: Stack,
+    ) -> Value {
+        let next = ContRef(stack.0).pointer(env, builder, offsets::VMSTACK_NEXT);
+        self.store(env, builder, next, offsets::VMCONTINUATIONS_STACKS);
+        self.add(env, builder, offsets::VMCONTINUATIONS_ROOM, 1);
+        let below = self.load(env, builder, offsets::VMCONTINUATIONS_LIMIT_BELOW);
+        builder.ins().isub(stack.0, below)
+    }
+
+    /// How many idle stacks there may be besides.
+    pub(crate) fn room(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        self.load(env, builder, offsets::VMCONTINUATIONS_ROOM)
+    }
+
+    /// Frees `cont`, which is done but for the next `stack_switch`, and its stack.
+    pub(crate) fn put(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, cont: ContRef) {
+        let next = self.free(env, builder);
+        let stack = cont.set_free(env, builder, next);
+        self.store(env, builder, cont.0, offsets::VMCONTINUATIONS_FREE);
+        let Stack(next) = self.stack(env, builder);
+        ContRef(stack.0).store(env, builder, next, offsets::VMSTACK_NEXT);
+        self.store(env, builder, stack.0, offsets::VMCONTINUATIONS_STACKS);
+        self.add(env, builder, offsets::VMCONTINUATIONS_ROOM, -1);
+    }
 }
 
 /// A `*mut VMControlContext`.

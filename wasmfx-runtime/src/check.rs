@@ -27,7 +27,9 @@ pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
         // SAFETY: the caller vouches for the first; parents are of the same store.
         let this = unsafe { &*cont.cast::<Continuation>() };
         assert_eq!(this.vm.state(), VMContState::Running, "a stack on the active chain runs");
-        assert!(this.stack.is_some() && this.fiber.is_some() != this.vm.is_native(), "L2");
+        let native = this.vm.is_native();
+        assert!(this.stack.is_none() == native && this.fiber.is_none() == native, "L2");
+        assert_eq!(this.vm.stack.is_null(), !native, "L2");
         assert!(!this.vm.resume.is_null(), "something resumed a running stack");
         assert_eq!(this.vm.parent_entry.is_null(), this.vm.is_native(), "a parent's entry state is kept");
         assert_ne!(this.vm.parent, cont, "no stack is its own parent");
@@ -35,7 +37,7 @@ pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
             // SAFETY: as above.
             let parent = unsafe { &*this.vm.parent.cast::<Continuation>() };
             let frame = this.vm.resume.addr();
-            assert!(parent.stack_range.contains(&frame), "a resume's frame is on the parent's stack");
+            assert!(parent.stack_range().contains(&frame), "a resume's frame is on the parent's stack");
         }
         cont = this.vm.parent;
     }

@@ -12,17 +12,20 @@
 //!
 //! * **L1.** The `VMContRef` of a [`Continuation`] is its first field, so that a pointer to one is a
 //!   pointer to the other. They are allocated in chunks and freed only with their [`Continuations`] (C2).
-//! * **L2.** A continuation has a stack exactly while it is running or suspended, and with the libcall backend
-//!   a fiber too. Native backend: a stack from just before, when [`native::start`](crate::native::start) readies it.
+//! * **L2.** A continuation has a stack exactly while it is running or suspended: `vm.stack` with the native backend, from
+//!   just before it is resumed for the first time; `stack`, and a fiber too, with the libcall backend.
 //! * **L3.** In state `Free` no reference to a continuation is usable (C1): the last one was consumed
 //!   when it was resumed, and only a capture, which is of a running one, makes another.
 //! * **L4.** A fiber is resumed only by the `resume` that runs its continuation, and suspends only to it.
 
 use crate::Error;
-use crate::layout::{VMContObj, VMContRef, VMContState, VMControlContext, VMEntryState, VMPayloads};
+use crate::layout::{
+    INLINE_ARGS, VMContObj, VMContRef, VMContState, VMContinuations, VMControlContext, VMEntryState,
+    VMPayloads, VMStack,
+};
 use crate::libcall::{Fiber, Switch};
 use crate::limits::{MAX_KEPT_SLOTS, MAX_SLOTS};
-use crate::pool::{Indices, StackPool};
+use crate::pool::StackPool;
 use crate::stack::Stack;
 use std::fmt;
 use std::mem::{self, MaybeUninit};
@@ -36,9 +39,9 @@ pub(crate) struct Continuation {
     pub(crate) vm: VMContRef,
     /// Its place in its [`Continuations`].
     index: u32,
-    /// The memory of `vm.values` while fresh, and of the function's results.
-    pub(crate) slots: Vec<u128>,
-    /// Running and suspended.
+    /// The memory of `vm.values` while fresh, and of the function's results, if `vm.args` is too small. Not while free.
+    slots: Vec<u128>,
+    /// Running and suspended, libcall backend.
     pub(crate) stack: Option<Stack>,
     /// Running and suspended, libcall backend.
     pub(crate) fiber: Option<Fiber>,
@@ -47,8 +50,8 @@ pub(crate) struct Continuation {
     /// The most that Wasm's frames may take on its stack, in bytes. Running and suspended, libcall backend.
     pub(crate) max_wasm_stack: usize,
     /// The addresses of the stack, from where its fiber starts down. Running and suspended, once it has
-    /// started.
-    pub(crate) stack_range: Range<usize>,
+    /// started, libcall backend.
+    pub(crate) fiber_range: Range<usize>,
 }
 
 /// Continuations that are allocated at a time.
@@ -61,29 +64,26 @@ const CHUNK: usize = 64;
 #[derive(Debug)]
 pub struct Continuations {
     pool: Arc<StackPool>,
-    /// Allocations of [`CHUNK`] continuations each, of which the first [`Indices::reached`] in all are
-    /// initialised (L1).
+    /// Allocations of [`CHUNK`] continuations each, of which the first `reached` in all are initialised (L1).
     chunks: Vec<NonNull<MaybeUninit<Continuation>>>,
-    /// Those not in state `Free` are taken.
-    indices: Indices,
+    /// How many were ever alive at a time.
+    reached: u32,
+    /// What compiled code shares: the free ones, and stacks that have not been trimmed (C4). An allocation of its own.
+    lists: NonNull<VMContinuations>,
     /// Those that the engine's embedder was asked about, or need not be.
     permitted: usize,
-    /// Stacks that nothing runs on, the one used last at the end.
+    /// Stacks that nothing runs on and that have been trimmed, the one used last at the end.
     idle_stacks: Vec<Stack>,
-    /// How many of the first idle stacks have been trimmed.
-    cool: usize,
-    /// How many may be idle.
+    /// How many stacks may be idle: here, or on the list.
     max_idle: usize,
-    /// How many idle ones may not have been trimmed.
+    /// How many may be on the list: as many as are, and `room`.
     max_hot: usize,
     /// Whether the pool knows of this store.
     joined: bool,
     /// Stacks in use or idle.
     stacks: usize,
-    /// Slots of the argument buffers of all that are not free.
+    /// Slots of the argument buffers that continuations have besides their own.
     slots: usize,
-    /// How many were ever made.
-    created: u64,
 }
 
 /// What a store's continuations are and take.
@@ -129,20 +129,44 @@ unsafe impl Sync for Continuations {}
 impl Continuations {
     /// No continuations yet, which will have stacks of `pool`.
     pub fn new(pool: Arc<StackPool>) -> Continuations {
+        let lists = Box::new(VMContinuations {
+            free: ptr::null_mut(),
+            stacks: ptr::null_mut(),
+            room: 0,
+            created: 0,
+            // Saturated, nothing of Wasm fits: there is no stack of that size anyway.
+            limit_below: pool.config().max_wasm_stack.saturating_sub(size_of::<VMStack>()),
+        });
         Continuations {
-            indices: Indices::new(pool.config().continuations_per_store),
-            max_hot: pool.max_hot(),
             pool,
             chunks: Vec::new(),
+            reached: 0,
+            lists: NonNull::from(Box::leak(lists)),
             permitted: 0,
             idle_stacks: Vec::new(),
-            cool: 0,
             max_idle: 0,
+            max_hot: 0,
             joined: false,
             stacks: 0,
             slots: 0,
-            created: 0,
         }
+    }
+
+    /// What compiled code shares. It is there as long as `self`.
+    pub fn lists(&self) -> NonNull<VMContinuations> {
+        self.lists
+    }
+
+    /// As [`Continuations::lists`], for use while no compiled code runs.
+    fn shared(&mut self) -> &mut VMContinuations {
+        // SAFETY: `new` allocated it; compiled code of this store does not run while the runtime has `self`.
+        unsafe { self.lists.as_mut() }
+    }
+
+    /// Bytes from a [`VMStack`] down to the stack limit.
+    pub(crate) fn limit_below(&self) -> usize {
+        // SAFETY: as above.
+        unsafe { self.lists.as_ref() }.limit_below
     }
 
     /// The pool that its stacks are from.
@@ -153,8 +177,10 @@ impl Continuations {
     /// How many continuations would be alive if the next [`Continuations::allocate`] succeeded, if that is more than
     /// ever and nobody has been asked whether so many may be: ask, then [`Continuations::permit`].
     pub fn growing(&self) -> Option<usize> {
-        let next = self.indices.taken() as usize + 1;
-        (next > self.permitted).then_some(next)
+        // SAFETY: as in `shared`.
+        let reuses = !unsafe { self.lists.as_ref() }.free.is_null();
+        let next = self.reached as usize + 1;
+        (!reuses && next > self.permitted).then_some(next)
     }
 
     /// Notes that `count` continuations may be alive.
@@ -173,34 +199,60 @@ impl Continuations {
         results: u32,
     ) -> Result<NonNull<VMContRef>, Error> {
         let capacity = params.max(results);
-        if self.slots + capacity as usize > MAX_SLOTS {
+        let needed = if capacity as usize > INLINE_ARGS { capacity as usize } else { 0 };
+        if self.slots + needed > MAX_SLOTS {
             return Err(Error::TooManyArguments { limit: MAX_SLOTS });
         }
-        let index = match self.indices.take() {
-            Some(index) => index,
+        let cont = match self.take_free() {
+            Some(cont) => cont,
             None => self.grow()?,
         };
-        let cont = self.at(index);
-        self.slots += capacity as usize;
+        self.slots += needed;
         // SAFETY: the continuation is free, so that nothing but `self` refers to it usefully (L3).
         let this = unsafe { &mut *cont.as_ptr() };
         debug_assert_eq!(this.vm.state(), VMContState::Free);
-        this.slots.clear();
-        if this.slots.capacity() < capacity as usize {
+        debug_assert!(this.slots.is_empty());
+        if this.slots.capacity() < needed {
             // Unlike `resize`, this need not touch the memory.
-            this.slots = vec![0; capacity as usize];
+            this.slots = vec![0; needed];
         } else {
-            this.slots.resize(capacity as usize, 0);
+            this.slots.resize(needed, 0);
         }
-        this.vm.values = VMPayloads { data: this.slots.as_mut_ptr(), length: 0, capacity };
+        let data = if needed > 0 { this.slots.as_mut_ptr() } else { this.vm.args.as_mut_ptr() };
+        this.vm.values = VMPayloads { data, length: 0, capacity };
         this.vm.func = func;
         this.vm.caller_vmctx = caller_vmctx;
         this.vm.last_ancestor = cont.as_ptr().cast();
-        self.created += 1;
+        self.shared().created += 1;
         Ok(cont.cast())
     }
 
-    /// The continuation at an index that [`Indices::reached`] is above.
+    /// Takes the continuation that was freed last.
+    fn take_free(&mut self) -> Option<NonNull<Continuation>> {
+        let lists = self.shared();
+        let free = NonNull::new(lists.free)?;
+        // SAFETY: C4.
+        lists.free = unsafe { free.as_ref() }.parent;
+        Some(free.cast())
+    }
+
+    /// The free continuations (C4).
+    fn free(&self) -> impl Iterator<Item = NonNull<VMContRef>> + '_ {
+        // SAFETY: as in `shared`.
+        let first = unsafe { self.lists.as_ref() }.free;
+        // SAFETY: C4.
+        std::iter::successors(NonNull::new(first), |free| NonNull::new(unsafe { free.as_ref() }.parent))
+    }
+
+    /// The idle stacks that have not been trimmed (C4).
+    fn hot_stacks(&self) -> impl Iterator<Item = NonNull<VMStack>> + '_ {
+        // SAFETY: as in `shared`.
+        let first = unsafe { self.lists.as_ref() }.stacks;
+        // SAFETY: C4.
+        std::iter::successors(NonNull::new(first), |stack| NonNull::new(unsafe { stack.as_ref() }.next))
+    }
+
+    /// The continuation at an index below `reached`.
     #[inline]
     fn at(&self, index: u32) -> NonNull<Continuation> {
         let (chunk, place) = (index as usize / CHUNK, index as usize % CHUNK);
@@ -208,72 +260,125 @@ impl Continuations {
         unsafe { self.chunks[chunk].add(place).cast() }
     }
 
-    /// Initialises one more continuation, and takes it.
+    /// Initialises one more continuation.
     #[cold]
-    fn grow(&mut self) -> Result<u32, Error> {
-        let Some(index) = self.indices.take_fresh(1).next() else {
-            return Err(Error::TooManyContinuations { limit: self.indices.limit() });
-        };
+    fn grow(&mut self) -> Result<NonNull<Continuation>, Error> {
+        let index = self.reached;
+        let limit = self.pool.config().continuations_per_store;
+        if index >= limit {
+            return Err(Error::TooManyContinuations { limit });
+        }
         if index as usize == self.chunks.len() * CHUNK {
             let chunk = Box::<[Continuation]>::new_uninit_slice(CHUNK);
             self.chunks.push(NonNull::from(Box::leak(chunk)).cast());
         }
         // SAFETY: nothing refers to this place of the chunk yet.
         unsafe { self.at(index).write(Continuation::new(index)) };
-        Ok(index)
+        self.reached += 1;
+        Ok(self.at(index))
     }
 
     /// A stack, idle or the pool's.
     #[inline]
     pub(crate) fn take_stack(&mut self) -> Result<Stack, Error> {
-        if self.idle_stacks.is_empty() {
-            self.take_stacks()?;
+        let lists = self.shared();
+        if let Some(record) = NonNull::new(lists.stacks) {
+            lists.room += 1;
+            // SAFETY: C4.
+            unsafe {
+                lists.stacks = record.as_ref().next;
+                return Ok(Stack::from_record(record));
+            }
         }
-        let stack = self.idle_stacks.pop().expect("the pool adds one at least");
-        self.cool = self.cool.min(self.idle_stacks.len());
-        Ok(stack)
+        match self.idle_stacks.pop() {
+            Some(stack) => Ok(stack),
+            None => self.take_stacks(),
+        }
     }
 
+    /// A stack of the pool's, and some to keep.
     #[cold]
-    fn take_stacks(&mut self) -> Result<(), Error> {
+    fn take_stacks(&mut self) -> Result<Stack, Error> {
         if !self.joined {
             self.pool.join();
             self.joined = true;
         }
         // As many as there are: a store with one continuation has no use for a batch.
-        self.max_idle = self.pool.take(self.stacks, &mut self.idle_stacks)?;
+        let max_idle = self.pool.take(self.stacks, &mut self.idle_stacks)?;
+        // Those were none.
         self.stacks += self.idle_stacks.len();
-        self.cool = self.idle_stacks.len();
-        Ok(())
+        let stack = self.idle_stacks.pop().expect("the pool adds one at least");
+        self.set_max_idle(max_idle);
+        Ok(stack)
+    }
+
+    /// Notes how many idle stacks there may be, and makes the list no longer than half of that.
+    fn set_max_idle(&mut self, max_idle: usize) {
+        self.max_idle = max_idle;
+        self.max_hot = self.pool.max_hot().min(max_idle / 2);
+        let hot = self.hot_stacks().count();
+        self.shared().room = self.max_hot.saturating_sub(hot);
+        if hot > self.max_hot {
+            self.cool_down(self.max_hot);
+        }
     }
 
     /// Takes back a stack that nothing runs on.
     #[inline]
     pub(crate) fn put_stack(&mut self, stack: Stack) {
-        self.idle_stacks.push(stack);
-        let idle = self.idle_stacks.len();
-        if idle > self.max_idle || idle - self.cool > self.max_hot {
-            self.tidy();
+        if self.shared().room == 0 && self.max_hot > 0 {
+            self.cool_down(self.max_hot / 2);
         }
+        let mut stack = stack;
+        if self.shared().room > 0 {
+            match stack.into_record() {
+                Ok(mut record) => {
+                    let lists = self.shared();
+                    // SAFETY: the record is this stack's own.
+                    unsafe { record.as_mut() }.next = lists.stacks;
+                    lists.stacks = record.as_ptr();
+                    lists.room -= 1;
+                    return;
+                }
+                Err(same) => stack = same,
+            }
+        }
+        self.pool.trim(&stack);
+        self.idle_stacks.push(stack);
+        self.give_back_surplus();
     }
 
-    /// Gives the older half of the idle stacks back if they are too many, or the older half of the hot ones' memory.
+    /// Trims all stacks on the list but the first `keep`; there are so many.
     #[cold]
-    fn tidy(&mut self) {
-        let idle = self.idle_stacks.len();
-        if idle > self.max_idle {
-            let surplus = idle - self.max_idle / 2;
-            let trimmed = self.cool.min(surplus);
-            self.cool -= trimmed;
+    fn cool_down(&mut self, keep: usize) {
+        let mut link = &raw mut self.shared().stacks;
+        let mut cool = Vec::new();
+        // SAFETY: C4; `link` is the list's head or one of its members' link.
+        unsafe {
+            for _ in 0..keep {
+                link = &raw mut (**link).next;
+            }
+            let mut next = mem::replace(&mut *link, ptr::null_mut());
+            while let Some(record) = NonNull::new(next) {
+                next = record.as_ref().next;
+                cool.push(Stack::from_record(record));
+            }
+        }
+        self.shared().room = self.max_hot - keep;
+        cool.iter().for_each(|stack| self.pool.trim(stack));
+        self.idle_stacks.extend(cool.into_iter().rev());
+        self.give_back_surplus();
+    }
+
+    /// Gives the older half of the trimmed stacks back if they are too many.
+    fn give_back_surplus(&mut self) {
+        let (idle, max) = (self.idle_stacks.len(), self.max_idle - self.max_hot);
+        if idle > max {
+            let surplus = idle - max / 2;
             self.stacks -= surplus;
             let stacks = self.idle_stacks.drain(..surplus).collect();
-            self.max_idle = self.pool.give_back(stacks, trimmed);
-        }
-        let idle = self.idle_stacks.len();
-        if idle - self.cool > self.max_hot {
-            let cool = idle - self.max_hot / 2;
-            self.idle_stacks[self.cool..cool].iter().for_each(|stack| self.pool.trim(stack));
-            self.cool = cool;
+            let max_idle = self.pool.give_back(stacks, surplus);
+            self.set_max_idle(max_idle);
         }
     }
 
@@ -286,10 +391,16 @@ impl Continuations {
         // SAFETY: the caller vouches for it; nothing runs on its stack any more.
         let this = unsafe { &mut *cont.as_ptr() };
         assert_eq!(this.vm.state(), VMContState::Running, "only what runs can end");
-        let mut stack = this.stack.take().expect("L2: a running continuation has a stack");
-        if let Some(fiber) = this.fiber.take() {
-            stack.restore(fiber.into_stack());
-        }
+        let stack = match NonNull::new(mem::replace(&mut this.vm.stack, ptr::null_mut())) {
+            // SAFETY: L2; it was this continuation's.
+            Some(record) => unsafe { Stack::from_record(record) },
+            None => {
+                let mut stack = this.stack.take().expect("L2: a running continuation has a stack");
+                let fiber = this.fiber.take().expect("L2: and a fiber");
+                stack.restore(fiber.into_stack());
+                stack
+            }
+        };
         self.put_stack(stack);
         self.recycle(cont);
     }
@@ -304,7 +415,7 @@ impl Continuations {
         // SAFETY: the caller vouches for it.
         let this = unsafe { &mut *cont.as_ptr() };
         assert_eq!(this.vm.state(), VMContState::Fresh, "only a fresh continuation has run nothing");
-        assert!(this.stack.is_none(), "L2");
+        assert!(this.stack.is_none() && this.vm.stack.is_null(), "L2");
         this.vm.revision += 1;
         self.recycle(cont);
     }
@@ -337,27 +448,35 @@ impl Continuations {
             this.slots = Vec::new();
         }
         this.forget();
-        self.indices.put(this.index);
+        let lists = self.shared();
+        this.vm.parent = lists.free;
+        lists.free = cont.as_ptr().cast();
     }
 
-    /// How many continuations are not free.
+    /// How many continuations are not free. This takes longer the more are.
     pub fn alive(&self) -> usize {
-        self.indices.taken() as usize
+        self.reached as usize - self.free().count()
     }
 
     /// What there is, counted. To find the resident memory takes a system call for each stack.
     pub fn statistics(&self) -> Statistics {
-        let in_use = (0..self.indices.reached()).filter_map(|index| {
-            // SAFETY: it is initialised, and who changes its stack has `self` to itself.
-            unsafe { (*self.at(index).as_ptr()).stack.as_ref() }
+        // SAFETY: they are initialised, and who changes a stack has `self` to itself; its record is that of a stack (L2, C4).
+        let in_use = (0..self.reached).filter_map(|index| unsafe {
+            let this = self.at(index).as_ptr();
+            let native = NonNull::new((*this).vm.stack).map(|record| record.as_ref().slot);
+            native.or_else(|| (*this).stack.as_ref().map(Stack::slot))
         });
+        // SAFETY: C4.
+        let hot = self.hot_stacks().map(|record| unsafe { record.as_ref() }.slot);
+        let idle = self.idle_stacks.iter().map(Stack::slot);
         Statistics {
             alive: self.alive(),
-            peak: self.indices.reached() as usize,
-            created: self.created,
+            peak: self.reached as usize,
+            // SAFETY: as in `shared`.
+            created: unsafe { self.lists.as_ref() }.created,
             stacks: self.stacks,
             bytes_reserved: self.stacks * self.pool.slot_size(),
-            bytes_resident: self.pool.resident(in_use.chain(&self.idle_stacks)),
+            bytes_resident: self.pool.resident(in_use.chain(hot).chain(idle)),
         }
     }
 
@@ -375,32 +494,40 @@ impl Continuations {
 
     /// The reference with this revision to the continuation at `index`, whether usable or not.
     pub fn get(&self, index: u32, revision: usize) -> Option<VMContObj> {
-        let known = index < self.indices.reached();
+        let known = index < self.reached;
         known.then(|| VMContObj { contref: self.at(index).cast(), revision })
     }
 
     /// Every continuation, in any state.
     pub fn iter(&self) -> impl Iterator<Item = NonNull<VMContRef>> + '_ {
-        (0..self.indices.reached()).map(|index| self.at(index).cast())
+        (0..self.reached).map(|index| self.at(index).cast())
     }
 }
 
 impl Drop for Continuations {
     fn drop(&mut self) {
         let mut stacks = mem::take(&mut self.idle_stacks);
-        stacks.reserve_exact(self.stacks - stacks.len());
-        for index in 0..self.indices.reached() {
+        let trimmed = stacks.len();
+        stacks.reserve_exact(self.stacks - trimmed);
+        for index in 0..self.reached {
             // SAFETY: it is initialised, and with the store gone nothing refers to it any more.
             let mut cont = unsafe { self.at(index).read() };
             if let Some(fiber) = cont.fiber.take() {
                 Stack::abandon(fiber);
             }
             stacks.extend(cont.stack.take());
+            // SAFETY: L2; it was this continuation's.
+            stacks.extend(NonNull::new(cont.vm.stack).map(|record| unsafe { Stack::from_record(record) }));
         }
+        let hot: Vec<_> = self.hot_stacks().collect();
+        // SAFETY: C4; the list goes with `self`.
+        stacks.extend(hot.into_iter().map(|record| unsafe { Stack::from_record(record) }));
         debug_assert_eq!(stacks.len(), self.stacks);
         if self.joined {
-            self.pool.leave(stacks, self.cool);
+            self.pool.leave(stacks, trimmed);
         }
+        // SAFETY: `new` leaked it.
+        drop(unsafe { Box::from_raw(self.lists.as_ptr()) });
         for chunk in self.chunks.drain(..) {
             let chunk = NonNull::slice_from_raw_parts(chunk, CHUNK);
             // SAFETY: `grow` leaked it; what was initialised in it has been read out.
@@ -424,8 +551,10 @@ impl Continuation {
                 caller_vmctx: ptr::null_mut(),
                 waits_for: 0,
                 throws: 0,
+                stack: ptr::null_mut(),
                 parent_entry: ptr::null_mut(),
                 entry: VMEntryState::default(),
+                args: [0; INLINE_ARGS],
             },
             index,
             slots: Vec::new(),
@@ -433,7 +562,34 @@ impl Continuation {
             fiber: None,
             switch: ptr::null_mut(),
             max_wasm_stack: 0,
-            stack_range: 0..0,
+            fiber_range: 0..0,
+        }
+    }
+
+    /// The memory of `vm.values` while it is fresh, and of the function's results: the first slot, and how many.
+    ///
+    /// # Safety
+    ///
+    /// `this` is not free, and nothing borrows these fields.
+    pub(crate) unsafe fn buffer(this: *mut Continuation) -> (*mut u128, usize) {
+        // SAFETY: the caller vouches for it.
+        let slots = unsafe { &mut (*this).slots };
+        match slots.len() {
+            // SAFETY: as above.
+            0 => (unsafe { &raw mut (*this).vm.args }.cast(), INLINE_ARGS),
+            len => (slots.as_mut_ptr(), len),
+        }
+    }
+
+    /// The addresses of its stack. Running and suspended, once it has started.
+    pub(crate) fn stack_range(&self) -> Range<usize> {
+        match NonNull::new(self.vm.stack) {
+            Some(record) => {
+                let top = record.addr().get() + size_of::<VMStack>();
+                // SAFETY: L2.
+                top - unsafe { record.as_ref() }.size..top
+            }
+            None => self.fiber_range.clone(),
         }
     }
 
@@ -451,8 +607,9 @@ impl Continuation {
         self.vm.func = ptr::null_mut();
         self.vm.caller_vmctx = ptr::null_mut();
         self.vm.values = VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 };
+        self.slots.clear();
         self.switch = ptr::null_mut();
-        self.stack_range = 0..0;
+        self.fiber_range = 0..0;
     }
 }
 
@@ -465,21 +622,84 @@ mod tests {
 
     #[derive(Debug, Clone)]
     enum Step {
-        New(u32, u32),
-        /// Of the nth reference that is usable: is it resumed for the first time, or again?
-        Resume(usize),
-        /// Of the nth that runs: is it captured, or does it end?
-        Leave(usize, bool),
+        /// By compiled code if it can?
+        New(u32, u32, bool),
+        /// The nth reference that is usable, its stack by compiled code if it can?
+        Resume(usize, bool),
+        /// Of the nth that runs: is it captured, or does it end, and that by compiled code if it can?
+        Leave(usize, bool, bool),
         Discard(usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            3 => (0u32..40, 0u32..40).prop_map(|(params, results)| Step::New(params, results)),
-            4 => any::<usize>().prop_map(Step::Resume),
-            4 => (any::<usize>(), any::<bool>()).prop_map(|(which, ends)| Step::Leave(which, ends)),
+            3 => (prop_oneof![0u32..7, 0u32..40], 0u32..40, any::<bool>())
+                .prop_map(|(params, results, compiled)| Step::New(params, results, compiled)),
+            4 => (any::<usize>(), any::<bool>()).prop_map(|(which, compiled)| Step::Resume(which, compiled)),
+            4 => (any::<usize>(), any::<bool>(), any::<bool>())
+                .prop_map(|(which, ends, compiled)| Step::Leave(which, ends, compiled)),
             1 => any::<usize>().prop_map(Step::Discard),
         ]
+    }
+
+    /// What compiled code does for `cont.new`, if it can: `wasmfx-cranelift`, `native/create.rs`.
+    fn compiled_new(all: &mut Continuations, params: u32) -> Option<NonNull<VMContRef>> {
+        let lists = all.shared();
+        let mut free = NonNull::new(lists.free).filter(|_| params as usize <= INLINE_ARGS)?;
+        // SAFETY: C4.
+        let cont = unsafe { free.as_mut() };
+        lists.free = cont.parent;
+        lists.created += 1;
+        (cont.func, cont.caller_vmctx) = (ptr::dangling_mut(), ptr::dangling_mut());
+        cont.values = VMPayloads { data: cont.args.as_mut_ptr(), length: 0, capacity: params };
+        cont.last_ancestor = free.as_ptr();
+        Some(free)
+    }
+
+    /// What compiled code does for a fresh continuation, if it can: `native/mod.rs`.
+    fn compiled_start(all: &mut Continuations, cont: &mut VMContRef) -> bool {
+        let lists = all.shared();
+        let Some(stack) = NonNull::new(lists.stacks) else { return false };
+        // SAFETY: C4.
+        lists.stacks = unsafe { stack.as_ref() }.next;
+        lists.room += 1;
+        cont.stack = stack.as_ptr();
+        true
+    }
+
+    /// What entry code does once the function has returned, if it can: `native/entry.rs`.
+    fn compiled_end(all: &mut Continuations, cont: &mut VMContRef) -> bool {
+        let lists = all.shared();
+        if lists.room == 0 || cont.stack.is_null() {
+            return false;
+        }
+        lists.room -= 1;
+        // SAFETY: it is this continuation's stack.
+        unsafe { (*cont.stack).next = lists.stacks };
+        lists.stacks = mem::replace(&mut cont.stack, ptr::null_mut());
+        (cont.stack_limit, cont.resume) = (0, ptr::null_mut());
+        cont.parent = lists.free;
+        lists.free = cont;
+        true
+    }
+
+    /// What `native::finish` does, and, where stacks have no records, what the libcall backend does.
+    ///
+    /// # Safety
+    ///
+    /// `cont` runs, as far as `all` knows.
+    unsafe fn end_by_runtime(all: &mut Continuations, cont: NonNull<VMContRef>) {
+        // SAFETY: the caller vouches for it.
+        unsafe {
+            match (*cont.cast::<Continuation>().as_ptr()).stack.take() {
+                None => all.release(cont.cast()),
+                // Without a fiber, of which there is none here.
+                Some(stack) => {
+                    all.put_stack(stack);
+                    all.recycle(cont.cast());
+                }
+            }
+        }
     }
 
     /// Takes the nth, if there are any.
@@ -506,85 +726,100 @@ mod tests {
             };
             let pool = Arc::new(StackPool::new(config).unwrap());
             let mut all = Continuations::new(pool.clone());
-            // Usable references, those to fresh ones with their slots; what runs; and every reference ever.
-            let (mut usable, mut running) = (Vec::<(VMContObj, Option<u32>)>::new(), Vec::new());
+            // Usable references, those to fresh ones with their slots; what runs, with its slots; and every reference ever.
+            let (mut usable, mut running) = (Vec::<(VMContObj, Option<usize>, usize)>::new(), Vec::new());
             let mut ever: HashMap<(usize, usize), VMContObj> = HashMap::new();
             let (mut slots, mut created, mut peak) = (0, 0, 0);
             // Many at first, so that there are batches to give back.
-            let many = (0..start).flat_map(|_| [Step::New(1, 1), Step::Resume(usize::MAX)]);
-            let end = (0..start).map(|_| Step::Leave(0, true));
+            let many = (0..start).flat_map(|_| [Step::New(1, 1, true), Step::Resume(usize::MAX, true)]);
+            let end = (0..start).map(|i| Step::Leave(0, true, i % 3 > 0));
             for step in many.chain(end).chain(steps) {
                 match step {
-                    Step::New(params, results) => {
+                    Step::New(params, results, compiled) => {
                         let full = usable.len() + running.len() == limit as usize;
-                        match all.allocate(ptr::dangling_mut(), ptr::dangling_mut(), params, results) {
+                        let made = if compiled { compiled_new(&mut all, params) } else { None };
+                        let capacity = if made.is_some() { params } else { params.max(results) };
+                        let dangling = ptr::dangling_mut();
+                        match made.map_or_else(|| all.allocate(dangling, dangling, params, results), Ok) {
                             Err(_) => prop_assert!(full),
                             Ok(contref) => {
                                 prop_assert!(!full);
                                 // SAFETY: it has just been made.
-                                let revision = unsafe { contref.as_ref() }.revision;
-                                let obj = VMContObj { contref, revision };
-                                prop_assert!(ever.insert((contref.addr().get(), revision), obj).is_none());
-                                usable.push((obj, Some(params.max(results))));
+                                let vm = unsafe { contref.as_ref() };
+                                prop_assert!(vm.values.capacity >= capacity);
+                                let obj = VMContObj { contref, revision: vm.revision };
+                                prop_assert!(ever.insert((contref.addr().get(), obj.revision), obj).is_none());
+                                let own = if capacity as usize > INLINE_ARGS { capacity as usize } else { 0 };
+                                usable.push((obj, Some(own), own));
                                 created += 1;
-                                slots += params.max(results) as usize;
+                                slots += own;
                             }
                         }
                     }
-                    Step::Resume(n) => if let Some((obj, fresh)) = nth(&mut usable, n) {
-                        let stack = if fresh.is_some() { all.take_stack().map(Some) } else { Ok(None) };
-                        let Ok(stack) = stack else {
-                            prop_assert!(all.stacks == stacks as usize);
-                            usable.push((obj, fresh));
-                            continue;
-                        };
+                    Step::Resume(n, compiled) => if let Some((obj, fresh, own)) = nth(&mut usable, n) {
                         // SAFETY: it is alive, and nothing else borrows it.
                         let this = unsafe { &mut *obj.contref.cast::<Continuation>().as_ptr() };
-                        this.stack = stack.or(this.stack.take());
+                        if fresh.is_some() && !(compiled && compiled_start(&mut all, &mut this.vm)) {
+                            match all.take_stack() {
+                                Ok(stack) => match stack.into_record() {
+                                    Ok(record) => this.vm.stack = record.as_ptr(),
+                                    Err(stack) => this.stack = Some(stack),
+                                },
+                                Err(_) => {
+                                    prop_assert!(all.stacks == stacks as usize);
+                                    usable.push((obj, fresh, own));
+                                    continue;
+                                }
+                            }
+                        }
                         this.vm.revision += 1;
                         this.vm.last_ancestor = ptr::null_mut();
+                        this.vm.func = ptr::null_mut();
                         this.vm.resume = ptr::dangling_mut();
-                        running.push(obj.contref);
+                        running.push((obj.contref, own));
                     }
-                    Step::Leave(n, ends) => if let Some(contref) = nth(&mut running, n) {
+                    Step::Leave(n, ends, compiled) => if let Some((contref, own)) = nth(&mut running, n) {
                         // SAFETY: it runs, as far as `all` knows, and has a stack.
                         unsafe {
                             let this = contref.cast::<Continuation>().as_ptr();
-                            if ends {
-                                slots -= (*this).slots.len();
-                                all.release(contref.cast());
-                            } else {
-                                (*this).vm.func = ptr::null_mut();
+                            if !ends {
                                 (*this).vm.last_ancestor = this.cast();
                                 let obj = VMContObj { contref, revision: (*this).vm.revision };
                                 prop_assert!(ever.insert((contref.addr().get(), obj.revision), obj).is_none());
-                                usable.push((obj, None));
+                                usable.push((obj, None, own));
+                            } else if compiled && own == 0 && compiled_end(&mut all, &mut (*this).vm) {
+                            } else {
+                                slots -= own;
+                                end_by_runtime(&mut all, contref);
                             }
                         }
                     }
                     Step::Discard(n) => if !usable.is_empty() {
                         let n = n % usable.len();
-                        if let (obj, Some(capacity)) = usable[n] {
+                        if let (obj, Some(own), _) = usable[n] {
                             usable.swap_remove(n);
-                            slots -= capacity as usize;
+                            slots -= own;
                             // SAFETY: it is fresh.
                             unsafe { all.discard(obj.contref) };
                         }
                     }
                 }
                 peak = peak.max(usable.len() + running.len());
-                let (alive, reached) = (all.alive(), all.indices.reached() as usize);
-                prop_assert_eq!((alive, reached, all.created), (usable.len() + running.len(), peak, created));
+                let Statistics { alive, peak: reached, created: made, stacks: out, .. } = all.statistics();
+                prop_assert_eq!((alive, reached, made), (usable.len() + running.len(), peak, created));
                 prop_assert_eq!(all.slots, slots);
-                let idle = all.idle_stacks.len();
-                prop_assert!(all.cool <= idle && idle - all.cool <= all.max_hot && idle <= all.max_idle.max(1));
+                let (hot, idle) = (all.hot_stacks().count(), all.idle_stacks.len());
+                prop_assert_eq!(hot + all.shared().room, all.max_hot);
+                prop_assert!(hot + idle <= all.max_idle.max(1));
+                let held = usable.iter().filter(|(_, fresh, _)| fresh.is_none()).count() + running.len();
+                prop_assert_eq!(out, held + hot + idle);
                 // SAFETY: they are all of `all` (C2).
                 let fit = ever.values().filter(|obj| unsafe { obj.contref.as_ref() }.revision == obj.revision);
                 // Those that are usable, and of those that are free the next one's, which nobody has yet.
                 for obj in fit {
                     // SAFETY: as above.
                     let state = unsafe { obj.contref.as_ref() }.state();
-                    let has = usable.iter().any(|(other, _)| other == obj);
+                    let has = usable.iter().any(|(other, ..)| other == obj);
                     prop_assert_eq!(has, matches!(state, VMContState::Fresh | VMContState::Suspended));
                     prop_assert!(has, "a reference that was used up is as good as new");
                 }

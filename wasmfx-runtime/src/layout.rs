@@ -19,8 +19,19 @@
 //!                      | values                   where it takes its values  |
 //!                      | func, caller_vmctx       what a fresh one will run  |
 //!                      | waits_for                types of bound values      |
+//!                      | stack                    top of its stack (native)  |
 //!                      | parent_entry, entry      where its frames end       |
-//!                      +-----------------------------------------------------+ 192
+//!                      +-----------------------------------------------------+ 160
+//!                      | args                     arguments, if they are few |
+//!                      +-----------------------------------------------------+ 256
+//!
+//! VMContinuations, one per store
+//! +----------+         VMContRef   parent   VMContRef
+//! | free     |-------->| free    |--------->| free    |--> null
+//! | stacks   |-------->| VMStack |--------->| VMStack |--> null      idle stacks, each at its own top
+//! | room     |                      next
+//! | created  |
+//! +----------+
 //! ```
 //!
 //! The first cache line is what a switch touches; the rest is for starting, binding and tracing.
@@ -31,7 +42,8 @@
 //! | to | address of | outcome | means |
 //! | --- | --- | --- | --- |
 //! | `resume` | what was captured | none | clause `frame.clause` was taken: the payload is at the captured `values.data` |
-//! | | what ended | [`RETURNED`] | its results are at `frame.values` |
+//! | | what ended | [`RETURNED`] | its results are at `frame.values`; it is free again |
+//! | | what ended | [`KEPT`] | its results are at `frame.values`; the runtime is to end it |
 //! | | what ended | [`UNWOUND`] | it was unwound by an exception |
 //! | `suspend`, `switch` | itself | none | the values that it waits for are there |
 //! | | [`RAISE`] | | the store's pending exception is to be raised here |
@@ -50,6 +62,9 @@
 //!   the first `values.length` are bound. Validation bounds what compiled code writes: the parameters
 //!   that a continuation's type still lists are `capacity - length` at most. Values that an instruction
 //!   stored and did not live to bind or pass on stay beyond `length`.
+//! * **C4, lists.** Between any two instructions of Wasm, each `VMContRef` on the `free` list is free, has no stack and
+//!   no argument buffer but `args`, and is there once; each stack on the `stacks` list is idle, of this store, and there
+//!   once, and `room` more may join them. Who takes from a list owns what he took.
 
 use core::ptr::NonNull;
 
@@ -59,6 +74,8 @@ pub const OUTCOME: u64 = 3;
 pub const RETURNED: u64 = 1;
 /// Outcome: Wasm is to be unwound further; the reason has been noted.
 pub const UNWOUND: u64 = 2;
+/// Outcome: its function returned, and its stack is for the runtime to take.
+pub const KEPT: u64 = 3;
 /// To `suspend` and `switch`: the store's pending exception is to be raised.
 pub const RAISE: u64 = 0;
 
@@ -112,6 +129,10 @@ pub const fn with_fingerprint<const N: usize>(prefix: &str, fingerprint: u64) ->
 /// Bytes of one value in a buffer of payloads: those of a `v128`, and of Wasmtime's `ValRaw`, whose
 /// little-endian format the values have.
 pub const SLOT_SIZE: usize = 16;
+
+/// Values of a fresh continuation that its `VMContRef` has room for. With these it takes four cache lines; most functions
+/// that run on a continuation have fewer parameters.
+pub const INLINE_ARGS: usize = 6;
 
 /// A tag's definition. Tags are compared by this address: an imported tag has its exporter's.
 #[derive(Debug)]
@@ -257,12 +278,57 @@ pub struct VMContRef {
     /// Whether the instruction that suspended it raises the store's pending exception instead of
     /// returning. Set and read while it is being resumed, by the libcall backend.
     pub throws: u32,
+    /// The stack that it has. Native backend: running and suspended; else null.
+    pub stack: *mut VMStack,
     /// The entry state of `parent`'s stack. Running, libcall backend.
     pub parent_entry: *mut VMEntryState,
 
-    /// Libcall backend: this stack's own entry state while another stack is on top. Native backend:
-    /// `entry_fp` alone, the frame pointer at which this stack's frames end. Running and suspended.
+    /// This stack's own entry state while another stack is on top. Running and suspended, libcall backend.
     pub entry: VMEntryState,
+
+    /// The memory of `values` while it is fresh, if that is enough.
+    pub args: [u128; INLINE_ARGS],
+}
+
+/// The top of a stack of the native backend, or of an idle one: what is known of it, in the memory above its first frame.
+///
+/// ```text
+///   | VMStack                   |  highest address
+///   | return address: bottom    |
+///   | frame pointer             |  <- entry_fp: the record of the entry code's frame
+/// ```
+#[repr(C, align(16))]
+#[derive(Debug)]
+pub struct VMStack {
+    /// The next idle stack of the store. Idle.
+    pub next: *mut VMStack,
+    /// Bytes from the guard to the end of this.
+    pub size: usize,
+    /// The stack's number in its pool.
+    pub slot: u32,
+}
+
+impl VMStack {
+    /// The frame pointer at which the frames of the stack below `stack` end.
+    pub fn entry_fp(stack: *const VMStack) -> usize {
+        stack.addr() - 2 * size_of::<usize>()
+    }
+}
+
+/// What the continuations of a store are made of, where compiled code finds it. See C4.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VMContinuations {
+    /// Free ones, linked by `parent`: the last one freed first.
+    pub free: *mut VMContRef,
+    /// Idle stacks, linked by `next`: the last one used first.
+    pub stacks: *mut VMStack,
+    /// How many stacks may join those.
+    pub room: usize,
+    /// How many continuations were ever made.
+    pub created: u64,
+    /// Bytes from a stack's `VMStack` down to the limit of Wasm that runs on it.
+    pub limit_below: usize,
 }
 
 impl VMContRef {
@@ -351,6 +417,8 @@ pub mod offsets {
 
     /// `VMContRef::control`
     pub const VMCONTREF_CONTROL: i32 = 0;
+    /// `VMContRef::control.fp`
+    pub const VMCONTREF_CONTROL_FP: i32 = 8;
     /// `VMContRef::control.pc`
     pub const VMCONTREF_CONTROL_PC: i32 = 16;
     /// `VMContRef::parent`
@@ -375,6 +443,26 @@ pub mod offsets {
     pub const VMCONTREF_CALLER_VMCTX: i32 = 88;
     /// `VMContRef::waits_for`
     pub const VMCONTREF_WAITS_FOR: i32 = 96;
+    /// `VMContRef::stack`
+    pub const VMCONTREF_STACK: i32 = 104;
+    /// `VMContRef::args`
+    pub const VMCONTREF_ARGS: i32 = 160;
+
+    /// `VMContinuations::free`
+    pub const VMCONTINUATIONS_FREE: i32 = 0;
+    /// `VMContinuations::stacks`
+    pub const VMCONTINUATIONS_STACKS: i32 = 8;
+    /// `VMContinuations::room`
+    pub const VMCONTINUATIONS_ROOM: i32 = 16;
+    /// `VMContinuations::created`
+    pub const VMCONTINUATIONS_CREATED: i32 = 24;
+    /// `VMContinuations::limit_below`
+    pub const VMCONTINUATIONS_LIMIT_BELOW: i32 = 32;
+
+    /// `VMStack::next`
+    pub const VMSTACK_NEXT: i32 = 0;
+    /// From a `VMStack` to the return address below it, with which a stack is entered.
+    pub const VMSTACK_RETURN_ADDRESS: i32 = -8;
 
     /// Bytes of a `VMControlContext`.
     pub const VMCONTROLCONTEXT_SIZE: u8 = 24;
@@ -406,6 +494,7 @@ const _: () = {
         assert!(offset as usize == field);
     }
     at(VMCONTREF_CONTROL, offset_of!(VMContRef, control));
+    at(VMCONTREF_CONTROL_FP, offset_of!(VMContRef, control.fp));
     at(VMCONTREF_CONTROL_PC, offset_of!(VMContRef, control.pc));
     at(VMCONTREF_PARENT, offset_of!(VMContRef, parent));
     at(VMCONTREF_REVISION, offset_of!(VMContRef, revision));
@@ -416,6 +505,14 @@ const _: () = {
     at(VMCONTREF_VALUES_LENGTH, offset_of!(VMContRef, values.length));
     at(VMCONTREF_VALUES_CAPACITY, offset_of!(VMContRef, values.capacity));
     at(VMCONTREF_WAITS_FOR, offset_of!(VMContRef, waits_for));
+    at(VMCONTREF_STACK, offset_of!(VMContRef, stack));
+    at(VMCONTREF_ARGS, offset_of!(VMContRef, args));
+    at(VMCONTINUATIONS_FREE, offset_of!(VMContinuations, free));
+    at(VMCONTINUATIONS_STACKS, offset_of!(VMContinuations, stacks));
+    at(VMCONTINUATIONS_ROOM, offset_of!(VMContinuations, room));
+    at(VMCONTINUATIONS_CREATED, offset_of!(VMContinuations, created));
+    at(VMCONTINUATIONS_LIMIT_BELOW, offset_of!(VMContinuations, limit_below));
+    at(VMSTACK_NEXT, offset_of!(VMStack, next));
     at(VMCONTREF_FUNC, offset_of!(VMContRef, func));
     at(VMCONTREF_CALLER_VMCTX, offset_of!(VMContRef, caller_vmctx));
     at(VMRESUMEFRAME_SUSPEND_COUNT, offset_of!(VMResumeFrame, suspend_count));
@@ -437,9 +534,11 @@ const _: () = {
     // The cache lines of the map above.
     assert!(align_of::<VMContRef>() == 64);
     assert!(align_of::<VMContRef>() as u64 > OUTCOME);
-    assert!(RETURNED & OUTCOME == RETURNED && UNWOUND & OUTCOME == UNWOUND);
+    assert!(RETURNED & OUTCOME == RETURNED && UNWOUND & OUTCOME == UNWOUND && KEPT & OUTCOME == KEPT);
     assert!(offset_of!(VMContRef, values) == 64);
-    assert!(size_of::<VMContRef>() == 192);
+    assert!(size_of::<VMContRef>() == 256);
+    // The stack pointer behind a call, where the caller's was aligned.
+    assert!(size_of::<VMStack>() % 16 == 0 && VMSTACK_RETURN_ADDRESS == -8);
 };
 
 #[cfg(test)]

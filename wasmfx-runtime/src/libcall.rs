@@ -97,10 +97,10 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
             match signal {
                 Ok(returned) => {
                     if returned {
-                        let results = &raw const (*last.as_ptr()).slots;
+                        let (results, len) = Continuation::buffer(last.as_ptr());
                         let count = (*frame.as_ptr()).result_count as usize;
-                        assert!(count <= (*results).len(), "C3: a function's results have slots");
-                        ptr::copy_nonoverlapping((*results).as_ptr(), (*frame.as_ptr()).values, count);
+                        assert!(count <= len, "C3: a function's results have slots");
+                        ptr::copy_nonoverlapping(results, (*frame.as_ptr()).values, count);
                     }
                     host.continuations().release(last);
                     return if returned { RETURNED } else { UNWIND };
@@ -175,10 +175,9 @@ fn body<H: Host>(cont: NonNull<Continuation>, switch: &mut Switch) -> bool {
     unsafe {
         (*this).switch = switch;
         let size = (*this).stack.as_ref().expect("L2").size();
-        (*this).stack_range = here.saturating_sub(size)..here;
+        (*this).fiber_range = here.saturating_sub(size)..here;
         (*this).vm.stack_limit = here.saturating_sub((*this).max_wasm_stack);
-        let slots = &mut (*this).slots;
-        let (args, len) = (slots.as_mut_ptr(), slots.len());
+        let (args, len) = Continuation::buffer(this);
         let func = std::mem::replace(&mut (*this).vm.func, ptr::null_mut());
         H::call(func, (*this).vm.caller_vmctx, args, len, (*this).vm.stack_limit)
     }

@@ -1,17 +1,22 @@
-//! What the backend in compiled code leaves to the runtime: to start and to end a continuation, and to
-//! unwind one.
+//! What the backend in compiled code leaves to the runtime: to start and to end a continuation where compiled code
+//! cannot, and to unwind one.
 //!
 //! ```text
 //!   stack of f           VMContRef of g       stack of g
-//!   | Wasm: f      |     +-------------+     | return address: bottom        |  highest address
-//!   | resume g     |<----| control: sp |     | frame pointer: &g.control.fp  |  <- g.entry.entry_fp
-//!   +--------------+     |   fp, pc    |<----| entry code                    |
+//!   | Wasm: f      |     +-------------+     | VMStack                       |  highest address
+//!   | resume g     |<----| control: sp |     | return address: bottom        |
+//!   +--------------+     |   fp, pc    |<----| frame pointer: &g.control.fp  |  <- VMStack::entry_fp
+//!                        | stack       |---->| entry code                    |
 //!                        +-------------+     | Wasm: g                       |
 //! ```
 //!
 //! `wasmfx-cranelift` makes one function of entry code for each type of function, which takes the
-//! arguments from `values`, calls the function and switches to the parent with its results. There is no
+//! arguments from `values`, calls the function, and switches to the parent with its results. There is no
 //! frame of Rust on the stack but those of host calls.
+//!
+//! While [the store's lists](crate::layout::VMContinuations) have what is needed, compiled code makes, starts and ends
+//! continuations by itself: the entry code puts its own stack and `VMContRef` on the lists, and leaves both with its next
+//! instruction, the switch. This module and [`Continuations`](crate::Continuations) serve when a list is empty, or full.
 //!
 //! # Invariants
 //!
@@ -19,7 +24,7 @@
 //!   outermost stack of a suspended continuation is where the innermost goes on; that of a fresh one with
 //!   a stack is its entry. To suspend and to resume is to exchange the registers with a `control`, so that this holds
 //!   by itself; `switch` moves the prompt's registers from the captured stack's `control` to the target's.
-//! * **N2, frames.** The frame record of a stack's entry code, at `entry.entry_fp`, leads to the record that
+//! * **N2, frames.** The frame record of a stack's entry code, at [`entry_fp`](crate::layout::VMStack::entry_fp), leads to the record that
 //!   `fp` and `pc` of its `control` are: active stacks form one chain of frame pointers (with N1, C2).
 //! * **N3, limit.** While a continuation runs on top, the store's stack limit is its `stack_limit`. It is
 //!   all that a switch changes of the store but which continuation is current: entry and trap
@@ -48,20 +53,16 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     assert!(this.vm.is_native(), "cont.new stores an entry");
     // SAFETY: the current continuation, if any, runs.
     unsafe { check::active_chain(host.current()) };
-    assert!(this.stack.is_none(), "what starts is resumed at once");
-    let stack = this.stack.insert(host.continuations().take_stack()?);
-    let (top, size) = (stack.top(), stack.size());
-    assert!(!top.is_null(), "this build's stacks are wasmtime-fiber's: it has no native backend");
-    let max_wasm_stack = host.continuations().pool().config().max_wasm_stack;
-    let record = top.cast::<usize>().wrapping_sub(2);
-    // SAFETY: the word lies on the stack, on which nothing runs.
-    unsafe { record.add(1).write(arch::bottom()) };
+    assert!(this.vm.stack.is_null(), "what starts is resumed at once");
+    let continuations = host.continuations();
+    let Ok(stack) = continuations.take_stack()?.into_record() else {
+        unreachable!("this build's stacks are wasmtime-fiber's: it has no native backend")
+    };
+    this.vm.stack = stack.as_ptr();
     // The entry code pushes the frame pointer below the return address.
-    this.vm.control.sp = record.wrapping_add(1).expose_provenance();
+    this.vm.control.sp = stack.as_ptr().cast::<usize>().wrapping_sub(1).expose_provenance();
     this.vm.control.fp = (&raw mut this.vm.control.fp).expose_provenance();
-    this.vm.entry.entry_fp = record.addr();
-    this.vm.stack_limit = top.addr() - max_wasm_stack;
-    this.stack_range = top.addr() - size..top.addr();
+    this.vm.stack_limit = stack.addr().get() - continuations.limit_below();
     Ok(())
 }
 

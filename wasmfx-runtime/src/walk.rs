@@ -11,7 +11,7 @@
 //! ```
 
 use crate::cont::Continuation;
-use crate::layout::{VMContRef, VMContState, VMControlContext, VMEntryState};
+use crate::layout::{VMContRef, VMContState, VMControlContext, VMEntryState, VMStack};
 use std::ptr::NonNull;
 
 /// The frame pointer at which the frames end on the stack of `current`, which is null on the stack that
@@ -23,7 +23,9 @@ use std::ptr::NonNull;
 pub unsafe fn entry_fp(current: *mut VMContRef, last_entry_fp: usize) -> usize {
     match NonNull::new(current) {
         // SAFETY: the caller vouches for it.
-        Some(cont) if unsafe { cont.as_ref().is_native() } => unsafe { cont.as_ref().entry.entry_fp },
+        Some(cont) if unsafe { cont.as_ref().is_native() } => {
+            VMStack::entry_fp(unsafe { cont.as_ref().stack })
+        }
         _ => last_entry_fp,
     }
 }
@@ -64,7 +66,7 @@ pub unsafe fn suspended_stacks(cont: NonNull<VMContRef>) -> impl Iterator<Item =
     unsafe {
         let last = (*cont.as_ptr()).last_ancestor;
         let innermost = if (*cont.as_ptr()).is_native() {
-            left_at(&raw const (*last).control, (*cont.as_ptr()).entry.entry_fp)
+            left_at(&raw const (*last).control, VMStack::entry_fp((*cont.as_ptr()).stack))
         } else {
             (*cont.as_ptr()).entry
         };
@@ -75,7 +77,7 @@ pub unsafe fn suspended_stacks(cont: NonNull<VMContRef>) -> impl Iterator<Item =
                 None
             } else if (*this).is_native() {
                 let parent = (*this).parent;
-                Some((left_at(&raw const (*this).control, (*parent).entry.entry_fp), parent))
+                Some((left_at(&raw const (*this).control, VMStack::entry_fp((*parent).stack)), parent))
             } else {
                 Some((*(*this).parent_entry, (*this).parent))
             };
@@ -115,5 +117,5 @@ pub fn bound_values(cont: &VMContRef) -> Option<(NonNull<u128>, usize, u32)> {
 /// `current` is null or one of a live store's continuations.
 pub unsafe fn is_on_stack(current: *mut VMContRef, address: usize) -> bool {
     // SAFETY: L1, and the caller vouches for the pointer.
-    !current.is_null() && unsafe { (*current.cast::<Continuation>()).stack_range.contains(&address) }
+    !current.is_null() && unsafe { (*current.cast::<Continuation>()).stack_range() }.contains(&address)
 }

@@ -2,10 +2,10 @@
 
 use super::NO_RETURN;
 use crate::env::Memory;
-use crate::view::ContRef;
+use crate::view::{ContRef, Lists};
 use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value};
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::RETURNED;
+use wasmfx_runtime::layout::{INLINE_ARGS, KEPT, RETURNED};
 
 /// A type of function, as entry code calls it.
 #[derive(Debug)]
@@ -14,18 +14,36 @@ pub struct Entry {
     pub params: Vec<Type>,
     /// The signature for calls from Wasm: the callee's context, the caller's, then the parameters.
     pub signature: Signature,
+    /// Whether the engine's runtime wants to know of every end.
+    pub tell: bool,
 }
 
 /// The environment of entry code.
 pub trait EntryEnv: Memory {
     /// Loads the code for calls from Wasm and the callee's context from a `VMFuncRef`.
     fn load_callee(&mut self, builder: &mut FunctionBuilder<'_>, func_ref: Value) -> (Value, Value);
+
+    /// The address of the `VMContinuations` of the store of an instance.
+    fn continuations(&mut self, builder: &mut FunctionBuilder<'_>, vmctx: Value) -> Value;
 }
 
 /// Fills the current block of `builder` with the entry code for a type of function.
 ///
 /// `contref` is the payload of the `stack_switch` that comes here: Cranelift passes it as the C calling
 /// convention passes the first argument. The code leaves its stack for good when the function has returned.
+///
+/// ```text
+///   results = call func(vmctx, caller_vmctx, args...)
+///   store the results where the resume's frame says
+///   brif lists.room, free, keep
+/// free:
+///   put this stack and contref on the lists
+///   stack_switch(contref.control, contref.control, contref and returned)
+/// keep:
+///   stack_switch(contref.control, contref.control, contref and kept)
+/// ```
+///
+/// What is on the lists is still in use for the length of a `stack_switch`; nobody looks at them meanwhile.
 pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, contref: Value, entry: Entry) {
     let contref = ContRef(contref);
     let (func, caller_vmctx, args) = contref.to_run(env, builder);
@@ -42,8 +60,28 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
         let frame = contref.resume(env, builder);
         frame.results(env, builder).store(env, builder, &results);
     }
+    // Its own buffer of arguments the runtime frees.
+    if !entry.tell && entry.params.len() <= INLINE_ARGS {
+        let free = builder.create_block();
+        let keep = builder.create_block();
+        builder.set_cold_block(keep);
+        let lists = Lists(env.continuations(builder, caller_vmctx));
+        let room = lists.room(env, builder);
+        builder.ins().brif(room, free, &[], keep, &[]);
+        builder.seal_block(free);
+        builder.seal_block(keep);
+        builder.switch_to_block(free);
+        lists.put(env, builder, contref);
+        leave(builder, contref, RETURNED);
+        builder.switch_to_block(keep);
+    }
+    leave(builder, contref, KEPT);
+}
+
+/// Goes to the parent for good.
+fn leave(builder: &mut FunctionBuilder<'_>, contref: ContRef, outcome: u64) {
     let control = contref.control(builder);
-    let returned = builder.ins().bor_imm_s(contref.0, RETURNED.cast_signed());
-    builder.ins().stack_switch(control.0, control.0, returned);
+    let handed = builder.ins().bor_imm_s(contref.0, outcome.cast_signed());
+    builder.ins().stack_switch(control.0, control.0, handed);
     builder.ins().trap(NO_RETURN);
 }

@@ -4,8 +4,9 @@
 //! the registers of this stack with a control context, and hands over a number, of which
 //! `wasmfx_runtime::layout` has the meaning.
 //!
-//! The runtime is called to make a continuation, to give it a stack before its first switch, to end it, and
-//! where there is an exception.
+//! Continuations are made, get their stacks and end in compiled code too, from and to the store's lists
+//! (`wasmfx_runtime::layout`, C4). The runtime is called where a list is empty or full, and where there is an
+//! exception.
 
 mod create;
 mod entry;
@@ -16,7 +17,7 @@ mod switch;
 
 use crate::backend::Translate;
 use crate::env::{FuncEnv, NativeBuiltin, NativeEnv};
-use crate::view::ContRef;
+use crate::view::{ContRef, Lists};
 use cranelift_codegen::ir::{InstBuilder, TrapCode, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::RAISE;
@@ -43,14 +44,40 @@ fn native(env: &mut dyn FuncEnv) -> &mut dyn NativeEnv {
 }
 
 /// Gives `cont` a stack if it has none.
+///
+/// ```text
+///   brif cont.stack_limit, started, start
+/// start:
+///   brif lists.stacks, take, ask
+/// take:
+///   take the first stack, enter it at its top
+///   jump started
+/// ask:
+///   call start(vmctx, cont)
+///   jump started
+/// started:
+/// ```
 fn ensure_started(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont: ContRef) -> WasmResult<()> {
     native(env).settle(builder);
     let limit = cont.stack_limit(env, builder);
-    let start = builder.create_block();
-    let started = builder.create_block();
+    let [start, take, ask, started] = std::array::from_fn(|_| builder.create_block());
+    [start, take, ask].into_iter().for_each(|block| builder.set_cold_block(block));
     builder.ins().brif(limit, started, &[], start, &[]);
     builder.seal_block(start);
+
     builder.switch_to_block(start);
+    let lists = Lists(native(env).continuations(builder));
+    let stack = lists.stack(env, builder);
+    builder.ins().brif(stack.0, take, &[], ask, &[]);
+    builder.seal_block(take);
+    builder.seal_block(ask);
+
+    builder.switch_to_block(take);
+    let limit = lists.take_stack(env, builder, stack);
+    cont.set_stack(env, builder, stack, limit);
+    builder.ins().jump(started, &[]);
+
+    builder.switch_to_block(ask);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Start, &[vmctx, cont.0])?;
     builder.ins().jump(started, &[]);

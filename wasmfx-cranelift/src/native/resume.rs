@@ -7,7 +7,7 @@ use crate::handlers::{self, Clause, Input};
 use crate::view::Handed;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC};
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::{RAISE, RETURNED, UNWOUND};
+use wasmfx_runtime::layout::{KEPT, RAISE, RETURNED, UNWOUND};
 use wasmtime_environ::{WasmResult, WasmValType};
 
 /// ```text
@@ -23,11 +23,15 @@ use wasmtime_environ::{WasmResult, WasmValType};
 ///   load the payload, make a reference to what was captured
 ///   jump label i
 /// ended:
-///   brif handed.outcome is returned, returned, unwound
+///   brif handed.outcome is returned, returned, other
+/// other:
+///   brif handed.outcome is kept, kept, unwound
 /// unwound:
 ///   call unwind(vmctx, what ended)
-/// returned:
+/// kept:
 ///   call finish(vmctx, what ended)
+///   jump returned
+/// returned:
 ///   load the results
 /// ```
 pub(super) fn resume(
@@ -60,31 +64,33 @@ pub(super) fn resume(
     let ended = builder.create_block();
     handlers::dispatch(env, builder, handed, frame, clauses, ended);
     builder.seal_block(ended);
-    let returned = builder.create_block();
-    let unwound = builder.create_block();
-    builder.set_cold_block(unwound);
+    let [returned, other, kept, unwound] = std::array::from_fn(|_| builder.create_block());
+    [other, kept, unwound].into_iter().for_each(|block| builder.set_cold_block(block));
     let outcome = handed.outcome(builder);
-    let has_returned = builder.ins().icmp_imm_u(IntCC::Equal, outcome, RETURNED.cast_signed());
-    builder.ins().brif(has_returned, returned, &[], unwound, &[]);
+    let is_returned = builder.ins().icmp_imm_u(IntCC::Equal, outcome, RETURNED.cast_signed());
+    builder.ins().brif(is_returned, returned, &[], other, &[]);
+    builder.seal_block(other);
 
-    builder.switch_to_block(returned);
-    builder.seal_block(returned);
-    // Nothing is collected here: what the continuation left at `values` is as good after the call.
-    let ended = handed.ended(builder, RETURNED);
-    let vmctx = env.vmctx(builder);
-    native(env).call_native(builder, NativeBuiltin::Finish, &[vmctx, ended.0])?;
-    let finished = values.load(env, builder, results);
-    let done = builder.create_block();
-    builder.ins().jump(done, &[]);
+    builder.switch_to_block(other);
+    let is_kept = builder.ins().icmp_imm_u(IntCC::Equal, outcome, KEPT.cast_signed());
+    builder.ins().brif(is_kept, kept, &[], unwound, &[]);
+    builder.seal_block(kept);
+    builder.seal_block(unwound);
 
     builder.switch_to_block(unwound);
-    builder.seal_block(unwound);
     let ended = handed.ended(builder, UNWOUND);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Unwind, &[vmctx, ended.0])?;
     builder.ins().trap(NO_RETURN);
 
-    builder.switch_to_block(done);
-    builder.seal_block(done);
-    Ok(finished)
+    builder.switch_to_block(kept);
+    // Nothing is collected here: what the continuation left at `values` is as good after the call.
+    let ended = handed.ended(builder, KEPT);
+    let vmctx = env.vmctx(builder);
+    native(env).call_native(builder, NativeBuiltin::Finish, &[vmctx, ended.0])?;
+    builder.ins().jump(returned, &[]);
+
+    builder.seal_block(returned);
+    builder.switch_to_block(returned);
+    Ok(values.load(env, builder, results))
 }

@@ -3,7 +3,7 @@
 use crate::layout::VMControlContext;
 
 pub(crate) fn bottom() -> usize {
-    unreachable!("this target has no native backend")
+    0
 }
 
 pub(crate) unsafe fn jump(_control: *const VMControlContext, _code: u64) -> ! {

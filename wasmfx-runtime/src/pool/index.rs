@@ -49,18 +49,20 @@ impl Indices {
     }
 
     /// How many are taken.
+    #[cfg(test)]
     pub(crate) fn taken(&self) -> u32 {
         self.fresh - u32::try_from(self.free.len()).expect("no more than there are numbers")
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit
     }
 
     /// How many were ever taken at the same time: those below this are, or have been.
     pub(crate) fn reached(&self) -> u32 {
         self.fresh
-    }
-
-    /// How many there are.
-    pub(crate) fn limit(&self) -> u32 {
-        self.limit
     }
 
     /// Makes all of them fresh.

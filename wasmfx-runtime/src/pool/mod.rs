@@ -286,9 +286,9 @@ impl StackPool {
         self.lock().stores -= 1;
     }
 
-    /// Bytes of memory that `stacks` have; `None` if the system does not tell.
-    pub(crate) fn resident<'a>(&self, stacks: impl Iterator<Item = &'a Stack>) -> Option<usize> {
-        stacks.map(|stack| self.regions.resident(stack)).sum()
+    /// Bytes of memory that the stacks of `slots` have; `None` if the system does not tell.
+    pub(crate) fn resident(&self, slots: impl Iterator<Item = u32>) -> Option<usize> {
+        slots.map(|slot| self.regions.resident(slot)).sum()
     }
 }
 
@@ -519,12 +519,14 @@ mod tests {
                 let stacks = take(&pool, count);
                 let other = take(&pool, 1);
                 stacks.iter().for_each(mark);
-                let before = pool.resident(stacks.iter()).unwrap();
+                let before = pool.resident(stacks.iter().map(Stack::slot)).unwrap();
                 assert!(before >= count * 2 * rustix::param::page_size());
                 pool.give_back(stacks, 0);
                 let stacks = take(&pool, count);
-                assert!(stacks.iter().all(|stack| pool.resident(std::iter::once(stack)).unwrap() <= keep));
-                assert!(pool.resident(stacks.iter()).unwrap() <= MAX_WARM_STACKS * keep);
+                assert!(
+                    stacks.iter().all(|stack| pool.resident(std::iter::once(stack.slot())).unwrap() <= keep)
+                );
+                assert!(pool.resident(stacks.iter().map(Stack::slot)).unwrap() <= MAX_WARM_STACKS * keep);
                 let warm =
                     stacks.iter().filter(|stack| marks(stack) == [0, u64::from(stack.slot()) + 1]).count();
                 let cold = stacks.iter().filter(|stack| marks(stack) == [0, 0]).count();

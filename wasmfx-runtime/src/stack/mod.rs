@@ -7,7 +7,8 @@
 //! Each provides
 //! * `slot_size`, and `Region`: `reserve`, `ready` (before the first use of slots), `stack` (of a slot), `trim` and
 //!   `clear` (give memory back to the system), `reset` (as if just reserved), `resident`;
-//! * `Stack`: `slot`, `top`, `size`, `fiber_stack`, `restore`, `abandon`.
+//! * `Stack`: `slot`, `size`, `into_record` and `from_record` (to and from what compiled code has of it), `fiber_stack`,
+//!   `restore`, `abandon`.
 
 #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
 #[path = "unix.rs"]
@@ -135,9 +136,9 @@ impl Regions {
         self.region(slots.start).reset(slots)
     }
 
-    /// Bytes of memory that a stack has; `None` if the system does not tell.
-    pub(crate) fn resident(&self, stack: &Stack) -> Option<usize> {
-        self.region(stack.slot()).resident(stack)
+    /// Bytes of memory that the stack of a slot has; `None` if the system does not tell.
+    pub(crate) fn resident(&self, slot: u32) -> Option<usize> {
+        self.region(slot).resident(slot)
     }
 }
 

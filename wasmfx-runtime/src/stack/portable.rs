@@ -3,9 +3,10 @@
 //! There is no region: slots are numbers, and a stack's memory comes and goes with its [`Stack`].
 
 use super::Guards;
+use crate::layout::VMStack;
 use std::io;
 use std::ops::Range;
-use std::ptr;
+use std::ptr::NonNull;
 use wasmtime_internal_fiber::{Fiber, FiberStack};
 
 /// Which stacks there may be, and of which size.
@@ -58,7 +59,7 @@ impl Region {
         true
     }
 
-    pub(crate) fn resident(&self, _stack: &Stack) -> Option<usize> {
+    pub(crate) fn resident(&self, _slot: u32) -> Option<usize> {
         None
     }
 }
@@ -68,9 +69,16 @@ impl Stack {
         self.slot
     }
 
-    /// Unknown here, where no code of the native backend runs.
-    pub(crate) fn top(&self) -> *mut u8 {
-        ptr::null_mut()
+    /// Refuses: it lies elsewhere, and no code of the native backend runs here.
+    pub(crate) fn into_record(self) -> Result<NonNull<VMStack>, Stack> {
+        Err(self)
+    }
+
+    /// # Safety
+    ///
+    /// [`Stack::into_record`] made it: never.
+    pub(crate) unsafe fn from_record(_record: NonNull<VMStack>) -> Stack {
+        unreachable!("no stack has a record here")
     }
 
     pub(crate) fn size(&self) -> usize {

@@ -22,16 +22,18 @@
 //!
 //! Colour: the first frames of all stacks would lie at the same distance from a page boundary, and so in the same few
 //! sets of a cache. Tops are therefore spread over cache lines. With 10,000 live continuations, each resumed
-//! in turn (`benches/stacks.rs`), this pays: see `docs/tuning.md`.
+//! in turn (the benchmark `live`), this pays: see `docs/tuning.md`.
 
 use super::Guards;
+use crate::arch;
+use crate::layout::VMStack;
 #[cfg(target_os = "linux")]
 use rustix::mm::Advice;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use std::ffi::c_void;
 use std::io;
 use std::ops::Range;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use wasmtime_internal_fiber::FiberStack;
 
 /// A cache line.
@@ -209,9 +211,9 @@ impl Region {
         false
     }
 
-    /// Bytes of memory that a stack has; `None` if the system does not tell.
-    pub(crate) fn resident(&self, stack: &Stack) -> Option<usize> {
-        let start = self.start(stack.slot).wrapping_byte_add(self.page);
+    /// Bytes of memory that the stack of a slot has; `None` if the system does not tell.
+    pub(crate) fn resident(&self, slot: u32) -> Option<usize> {
+        let start = self.start(slot).wrapping_byte_add(self.page);
         let mut pages = [0; 256];
         let mut resident = 0;
         for part in (0..self.slot - self.page).step_by(pages.len() * self.page) {
@@ -318,8 +320,31 @@ impl Stack {
     }
 
     /// The address above the stack's highest word. The start of a cache line.
+    #[cfg(test)]
     pub(crate) fn top(&self) -> *mut u8 {
         self.top.cast()
+    }
+
+    /// Leaves the stack to a record at its top, and makes it ready to be entered below that.
+    pub(crate) fn into_record(self) -> Result<NonNull<VMStack>, Stack> {
+        let record = self.top.cast::<VMStack>().wrapping_sub(1);
+        // SAFETY: M2; the top is aligned to a cache line, and a stack has more than a page.
+        unsafe {
+            record.write(VMStack { next: ptr::null_mut(), size: self.size, slot: self.slot });
+            record.cast::<usize>().wrapping_sub(1).write(arch::bottom());
+        }
+        NonNull::new(record).ok_or(self)
+    }
+
+    /// The reverse of [`Stack::into_record`].
+    ///
+    /// # Safety
+    ///
+    /// [`Stack::into_record`] made the record, nobody else takes it, and nothing runs on the stack.
+    pub(crate) unsafe fn from_record(record: NonNull<VMStack>) -> Stack {
+        // SAFETY: the caller vouches for the record, which nothing below it overwrites.
+        let VMStack { size, slot, .. } = unsafe { record.read() };
+        Stack { slot, top: record.as_ptr().wrapping_add(1).cast(), size }
     }
 
     /// Bytes from the guard to the top.
