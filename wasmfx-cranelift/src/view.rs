@@ -2,6 +2,8 @@
 
 use crate::env::{FuncEnv, Memory, Region};
 use cranelift_codegen::cursor::FuncCursor;
+#[cfg(feature = "native")]
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::{OUTCOME, SLOT_SIZE, offsets};
@@ -163,6 +165,40 @@ impl ContRef {
         let lengths = u64::from(capacity) << if env.is_big_endian() { 0 } else { 32 };
         let lengths = builder.ins().iconst(ir::types::I64, lengths.cast_signed());
         self.store(env, builder, lengths, offsets::VMCONTREF_VALUES_LENGTH);
+    }
+
+    /// Where a search by it for `key` may begin, if it knows: null otherwise.
+    pub(crate) fn far(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, key: Value) -> Value {
+        let known = self.pointer(env, builder, offsets::VMCONTREF_FAR_KEY);
+        let since = self.pointer(env, builder, offsets::VMCONTREF_FAR_REVISION);
+        let revision = self.revision(env, builder);
+        let same_key = builder.ins().icmp(IntCC::Equal, known, key);
+        let same_revision = builder.ins().icmp(IntCC::Equal, since, revision);
+        let holds = builder.ins().band(same_key, same_revision);
+        let last = self.pointer(env, builder, offsets::VMCONTREF_FAR_LAST);
+        let null = builder.ins().iconst(env.pointer_type(), 0);
+        builder.ins().select(holds, last, null)
+    }
+
+    /// Notes that once it is resumed again, a search by it for `key` may begin at `last`.
+    pub(crate) fn set_far(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        key: Value,
+        last: ContRef,
+    ) {
+        self.store(env, builder, key, offsets::VMCONTREF_FAR_KEY);
+        self.store(env, builder, last.0, offsets::VMCONTREF_FAR_LAST);
+        let revision = self.revision(env, builder);
+        let next = builder.ins().iadd_imm_s(revision, 1);
+        self.store(env, builder, next, offsets::VMCONTREF_FAR_REVISION);
+    }
+
+    /// Notes that its search has to begin at itself.
+    pub(crate) fn clear_far(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) {
+        let null = builder.ins().iconst(env.pointer_type(), 0);
+        self.store(env, builder, null, offsets::VMCONTREF_FAR_KEY);
     }
 
     /// What a fresh one will run: the function, its caller's context, its arguments.

@@ -21,7 +21,7 @@
 use crate::Error;
 use crate::layout::{
     INLINE_ARGS, VMContObj, VMContRef, VMContState, VMContinuations, VMControlContext, VMEntryState,
-    VMPayloads, VMStack,
+    VMFarHandler, VMPayloads, VMStack,
 };
 use crate::libcall::{Fiber, Switch};
 use crate::limits::{MAX_KEPT_SLOTS, MAX_SLOTS};
@@ -554,6 +554,7 @@ impl Continuation {
                 stack: ptr::null_mut(),
                 parent_entry: ptr::null_mut(),
                 entry: VMEntryState::default(),
+                far: VMFarHandler::default(),
                 args: [0; INLINE_ARGS],
             },
             index,
@@ -633,7 +634,7 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            3 => (prop_oneof![0u32..7, 0u32..40], 0u32..40, any::<bool>())
+            3 => (prop_oneof![0u32..6, 0u32..40], 0u32..40, any::<bool>())
                 .prop_map(|(params, results, compiled)| Step::New(params, results, compiled)),
             4 => (any::<usize>(), any::<bool>()).prop_map(|(which, compiled)| Step::Resume(which, compiled)),
             4 => (any::<usize>(), any::<bool>(), any::<bool>())

@@ -21,7 +21,8 @@
 //!                      | waits_for                types of bound values      |
 //!                      | stack                    top of its stack (native)  |
 //!                      | parent_entry, entry      where its frames end       |
-//!                      +-----------------------------------------------------+ 160
+//!                      | far                      see N5                     |
+//!                      +-----------------------------------------------------+ 192
 //!                      | args                     arguments, if they are few |
 //!                      +-----------------------------------------------------+ 256
 //!
@@ -132,7 +133,7 @@ pub const SLOT_SIZE: usize = 16;
 
 /// Values of a fresh continuation that its `VMContRef` has room for. With these it takes four cache lines; most functions
 /// that run on a continuation have fewer parameters.
-pub const INLINE_ARGS: usize = 6;
+pub const INLINE_ARGS: usize = 4;
 
 /// A tag's definition. Tags are compared by this address: an imported tag has its exporter's.
 #[derive(Debug)]
@@ -286,8 +287,24 @@ pub struct VMContRef {
     /// This stack's own entry state while another stack is on top. Running and suspended, libcall backend.
     pub entry: VMEntryState,
 
+    /// Where it found its last handler, if that was not the frame that runs it. Running and suspended, native backend;
+    /// else anything.
+    pub far: VMFarHandler,
+
     /// The memory of `values` while it is fresh, if that is enough.
     pub args: [u128; INLINE_ARGS],
+}
+
+/// What a continuation knows of the handlers around it: `native`, N5.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VMFarHandler {
+    /// The tag that was searched, an address, and 1 for a `switch`; or 0.
+    pub key: usize,
+    /// An ancestor: no resume below the one that runs it has a clause of that kind for the tag.
+    pub last: usize,
+    /// The continuation's revision as long as that holds.
+    pub revision: usize,
 }
 
 /// The top of a stack of the native backend, or of an idle one: what is known of it, in the memory above its first frame.
@@ -445,8 +462,14 @@ pub mod offsets {
     pub const VMCONTREF_WAITS_FOR: i32 = 96;
     /// `VMContRef::stack`
     pub const VMCONTREF_STACK: i32 = 104;
+    /// `VMContRef::far.key`
+    pub const VMCONTREF_FAR_KEY: i32 = 160;
+    /// `VMContRef::far.last`
+    pub const VMCONTREF_FAR_LAST: i32 = 168;
+    /// `VMContRef::far.revision`
+    pub const VMCONTREF_FAR_REVISION: i32 = 176;
     /// `VMContRef::args`
-    pub const VMCONTREF_ARGS: i32 = 160;
+    pub const VMCONTREF_ARGS: i32 = 192;
 
     /// `VMContinuations::free`
     pub const VMCONTINUATIONS_FREE: i32 = 0;
@@ -506,6 +529,9 @@ const _: () = {
     at(VMCONTREF_VALUES_CAPACITY, offset_of!(VMContRef, values.capacity));
     at(VMCONTREF_WAITS_FOR, offset_of!(VMContRef, waits_for));
     at(VMCONTREF_STACK, offset_of!(VMContRef, stack));
+    at(VMCONTREF_FAR_KEY, offset_of!(VMContRef, far.key));
+    at(VMCONTREF_FAR_LAST, offset_of!(VMContRef, far.last));
+    at(VMCONTREF_FAR_REVISION, offset_of!(VMContRef, far.revision));
     at(VMCONTREF_ARGS, offset_of!(VMContRef, args));
     at(VMCONTINUATIONS_FREE, offset_of!(VMContinuations, free));
     at(VMCONTINUATIONS_STACKS, offset_of!(VMContinuations, stacks));

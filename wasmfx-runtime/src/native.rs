@@ -32,6 +32,17 @@
 //! * **N4, unwinding.** A trap goes from any stack to the host's entry at once, and the host then ends
 //!   what ran ([`Continuations::abandon`](crate::Continuations::abandon)). An exception ends one stack at a time: what
 //!   is not caught on it is raised again where its parent resumed it.
+//! * **N5, far handlers.** While a continuation runs and `far.revision` is its revision, `far.last` is itself or one of its
+//!   ancestors, and none of the resumes that run the stacks from its own up to, but without, `far.last` has a clause for
+//!   `far.key`: a search may begin with the one that runs `far.last`.
+//!
+//! Why N5 holds. A search by C that ends at L sets `far` to expect the revision that C will have once it is resumed, and so
+//! it holds at first: what was captured from C to L is spliced back as it was, and only L gets another resume. The revision
+//! is another as soon as C is captured once more, or ends and is used again. So `far` could go wrong only while C has not
+//! been captured since. Then a stack M between C and L gets another resume only if M was the last of a capture by some X
+//! that C, or what C runs, has resumed. The search that led to M walked through C, and a walk clears the `key` of all that
+//! it passes; or it began beyond C because `far` of X said so, whose own walk through C had cleared it, and C has not been
+//! the innermost stack since then, or X would have been captured or have ended in between.
 
 use crate::Error;
 use crate::arch;

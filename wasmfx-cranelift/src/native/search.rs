@@ -18,20 +18,29 @@ pub(super) struct Found {
 /// Finds the innermost `resume` with a clause of this kind for `tag`, and its first such clause; traps if there is
 /// none on this side of the host.
 ///
-/// Mostly it is the first clause of the `resume` that runs the current stack.
+/// Mostly it is the first clause of the `resume` that runs the current stack. Where it is farther out it mostly is where it
+/// was the last time: `wasmfx_runtime::native`, N5.
 ///
 /// ```text
 ///   trap if current is null
 ///   frame = current.resume
-///   brif frame.first == tag, found(current, frame, 0), stack(current)
+///   brif frame.first == tag, found(current, frame, 0), far
+/// far:
+///   jump stack(current.far for tag, or current)
 /// stack(cont):
 ///   trap if cont is null
 ///   frame = cont.resume
 ///   jump clause(first)
 /// clause(p):
-///   brif p == end, stack(cont.parent), compare
+///   brif p == end, outwards, compare
+/// outwards:
+///   cont knows no far handler
+///   jump stack(cont.parent)
 /// compare:
-///   brif *p == tag, found(cont, frame, n), clause(p + 8)
+///   brif *p == tag, taken, clause(p + 8)
+/// taken:
+///   current.far for tag = cont
+///   jump found(cont, frame, n)
 /// found(last, frame, clause):
 /// ```
 pub(super) fn search(
@@ -46,8 +55,10 @@ pub(super) fn search(
     for ty in [pointer, pointer, I32] {
         builder.append_block_param(found, ty);
     }
+    let far = builder.create_block();
     let stack = builder.create_block();
     builder.append_block_param(stack, pointer);
+    builder.set_cold_block(far);
     builder.set_cold_block(stack);
 
     env.trap_if_zero(builder, current.0, Trap::UnhandledTag);
@@ -56,7 +67,17 @@ pub(super) fn search(
     let matches = builder.ins().icmp(IntCC::Equal, first, tag);
     let zero = builder.ins().iconst(I32, 0);
     let found_first = [current.0, frame.0, zero].map(BlockArg::Value);
-    builder.ins().brif(matches, found, &found_first, stack, &[BlockArg::Value(current.0)]);
+    builder.ins().brif(matches, found, &found_first, far, &[]);
+    builder.seal_block(far);
+
+    builder.switch_to_block(far);
+    let key = match kind {
+        ClauseKind::Suspend => tag,
+        ClauseKind::Switch => builder.ins().bor_imm_s(tag, 1),
+    };
+    let begin = current.far(env, builder, key);
+    let begin = builder.ins().select(begin, begin, current.0);
+    builder.ins().jump(stack, &[BlockArg::Value(begin)]);
 
     builder.switch_to_block(stack);
     let cont = ContRef(builder.block_params(stack)[0]);
@@ -81,6 +102,7 @@ pub(super) fn search(
     builder.seal_block(compare);
 
     builder.switch_to_block(outwards);
+    cont.clear_far(env, builder);
     let parent = cont.parent(env, builder);
     builder.ins().jump(stack, &[BlockArg::Value(parent.0)]);
     builder.seal_block(stack);
@@ -98,6 +120,7 @@ pub(super) fn search(
     builder.seal_block(clause);
 
     builder.switch_to_block(taken);
+    current.set_far(env, builder, key, cont);
     let bytes = builder.ins().isub(at, first);
     let number = builder.ins().ushr_imm_u(bytes, i64::from(size_of::<u64>().trailing_zeros()));
     let number = builder.ins().ireduce(I32, number);
