@@ -2,9 +2,9 @@
 
 use crate::checks::Checked;
 use crate::env::{Builtin, FuncEnv};
-use crate::view::{ContObj, Handed, Payload, ResumeFrame, ResumeFrameInit};
 #[cfg(feature = "native")]
-use crate::view::{ContRef, Control};
+use crate::view::ContRef;
+use crate::view::{ContObj, Handed, Payload, ResumeFrame, ResumeFrameInit};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
     self, Block, Inst, InstBuilder, JumpTableData, StackSlot, StackSlotData, StackSlotKind, Value,
@@ -82,8 +82,6 @@ pub struct Shared {
     /// The frame of other resumes.
     frame: Option<StackSlot>,
     payload: Option<StackSlot>,
-    #[cfg(feature = "native")]
-    control: Option<StackSlot>,
     /// The continuation that an activation belongs to, and its stack limit.
     #[cfg(feature = "native")]
     stack: Option<(Value, Value)>,
@@ -245,14 +243,6 @@ pub(crate) fn payload(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, 
     let slot = grow(builder, env.shared().payload, values * SLOT_SIZE);
     env.shared().payload = Some(slot);
     Payload(builder.ins().stack_addr(env.pointer_type(), slot, 0))
-}
-
-/// Room for a control context.
-#[cfg(feature = "native")]
-pub(crate) fn control(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Control {
-    let slot = grow(builder, env.shared().control, Control::SIZE as usize);
-    env.shared().control = Some(slot);
-    Control(builder.ins().stack_addr(env.pointer_type(), slot, 0))
 }
 
 /// `slot`, or a new one, with `size` bytes at least.

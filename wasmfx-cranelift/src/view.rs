@@ -102,9 +102,14 @@ impl ContRef {
 /// What the native backend reads and writes; `wasmfx_runtime::native` has the invariants.
 #[cfg(feature = "native")]
 impl ContRef {
-    /// Its control context.
+    /// Where it goes on.
     pub(crate) fn control(self, builder: &mut FunctionBuilder<'_>) -> Control {
         Control(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_CONTROL)))
+    }
+
+    /// Where its parent goes on.
+    pub(crate) fn parent_control(self, builder: &mut FunctionBuilder<'_>) -> Control {
+        Control(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_PARENT_CONTROL)))
     }
 
     pub(crate) fn set_entry(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, entry: Value) {
@@ -240,8 +245,8 @@ impl ContRef {
     ) {
         self.store(env, builder, stack.0, offsets::VMCONTREF_STACK);
         let sp = builder.ins().iadd_imm_s(stack.0, i64::from(offsets::VMSTACK_RETURN_ADDRESS));
-        self.store(env, builder, sp, offsets::VMCONTREF_CONTROL);
-        let fp = builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_CONTROL_FP));
+        self.store(env, builder, sp, offsets::VMCONTREF_CONTROL_SP);
+        let fp = builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_PARENT_CONTROL_FP));
         self.store(env, builder, fp, offsets::VMCONTREF_CONTROL_FP);
         self.store(env, builder, limit, offsets::VMCONTREF_STACK_LIMIT);
     }
@@ -359,9 +364,6 @@ pub(crate) struct Control(pub(crate) Value);
 
 #[cfg(feature = "native")]
 impl Control {
-    /// Bytes of a control context.
-    pub(crate) const SIZE: u32 = offsets::VMCONTROLCONTEXT_SIZE as u32;
-
     /// Copies this to `to`.
     pub(crate) fn copy(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, to: Control) {
         let ty = env.pointer_type();

@@ -541,10 +541,11 @@ impl Continuation {
         Continuation {
             vm: VMContRef {
                 control: VMControlContext::default(),
-                parent: ptr::null_mut(),
+                parent_control: VMControlContext::default(),
                 revision: 0,
-                stack_limit: 0,
                 resume: ptr::null_mut(),
+                stack_limit: 0,
+                parent: ptr::null_mut(),
                 last_ancestor: ptr::null_mut(),
                 values: VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 },
                 func: ptr::null_mut(),
@@ -634,7 +635,7 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            3 => (prop_oneof![0u32..6, 0u32..40], 0u32..40, any::<bool>())
+            3 => (prop_oneof![0u32..5, 0u32..40], 0u32..40, any::<bool>())
                 .prop_map(|(params, results, compiled)| Step::New(params, results, compiled)),
             4 => (any::<usize>(), any::<bool>()).prop_map(|(which, compiled)| Step::Resume(which, compiled)),
             4 => (any::<usize>(), any::<bool>(), any::<bool>())

@@ -8,21 +8,23 @@
 //! ```text
 //! VMContObj            VMContRef, 64-bit, aligned to a cache line
 //! +----------+         +-----------------------------------------------------+ 0
-//! | contref  |-------->| control: sp, fp, pc      native backend, see N1     |
-//! | revision |         | parent                   next outer stack, or null  |
+//! | contref  |-------->| control: sp, fp, pc      where it goes on,          |
+//! | revision |         | parent_control           where its parent does: N1  |
 //! +----------+         | revision                 see C1                     |
-//!                      | stack_limit              once it has a stack        |
 //!                      | resume                   frame of the resume that   |
 //!                      |                          runs it, or null           |
-//!                      | last_ancestor            outermost stack captured   |
 //!                      +-----------------------------------------------------+ 64
+//!                      | stack_limit              once it has a stack        |
+//!                      | parent                   next outer stack, or null  |
+//!                      | last_ancestor            outermost stack captured   |
 //!                      | values                   where it takes its values  |
 //!                      | func, caller_vmctx       what a fresh one will run  |
 //!                      | waits_for                types of bound values      |
+//!                      +-----------------------------------------------------+ 128
 //!                      | stack                    top of its stack (native)  |
 //!                      | parent_entry, entry      where its frames end       |
 //!                      | far                      see N5                     |
-//!                      +-----------------------------------------------------+ 192
+//!                      +-----------------------------------------------------+ 208
 //!                      | args                     arguments, if they are few |
 //!                      +-----------------------------------------------------+ 256
 //!
@@ -35,7 +37,7 @@
 //! +----------+
 //! ```
 //!
-//! The first cache line is what a switch touches; the rest is for starting, binding and tracing.
+//! The first two cache lines are what a switch touches; the rest is for starting, binding and tracing.
 //!
 //! What a `stack_switch` of the native backend hands over, and what the libcall backend's `resume` returns: an
 //! address, whose low bits a [`VMContRef`]'s alignment leaves free for an [outcome](OUTCOME).
@@ -133,7 +135,7 @@ pub const SLOT_SIZE: usize = 16;
 
 /// Values of a fresh continuation that its `VMContRef` has room for. With these it takes four cache lines; most functions
 /// that run on a continuation have fewer parameters.
-pub const INLINE_ARGS: usize = 4;
+pub const INLINE_ARGS: usize = 3;
 
 /// A tag's definition. Tags are compared by this address: an imported tag has its exporter's.
 #[derive(Debug)]
@@ -253,19 +255,22 @@ pub struct VMEntryState {
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct VMContRef {
-    /// Where the native backend goes on: see `native`, N1. All zero with the libcall backend.
+    /// Where it goes on, native backend: see `native`, N1. Fresh, once it has a stack, and innermost of a capture. `pc` is
+    /// zero with the libcall backend, and never with the native one.
     pub control: VMControlContext,
-    /// The stack that resumed this one; null for the one that the host entered Wasm on. Running.
-    pub parent: *mut VMContRef,
+    /// Where the parent goes on: see `native`, N1. Running, native backend.
+    pub parent_control: VMControlContext,
     /// See C1. In every state.
     pub revision: usize,
-    /// The lowest stack pointer that Wasm may have on this stack; zero while it has no stack.
-    pub stack_limit: usize,
     /// The frame of the `resume` that runs this stack, in `parent`'s stack. Running; null while free.
     pub resume: *mut VMResumeFrame,
+
+    /// The lowest stack pointer that Wasm may have on this stack; zero while it has no stack.
+    pub stack_limit: usize,
+    /// The stack that resumed this one; null for the one that the host entered Wasm on. Running. Free: the next free one.
+    pub parent: *mut VMContRef,
     /// The outermost stack that was captured with this one, often itself. Fresh and suspended; else null.
     pub last_ancestor: *mut VMContRef,
-
     /// Fresh: the function's parameters, and later its results (libcall backend). Suspended: what the instruction that
     /// suspended it will return.
     pub values: VMPayloads,
@@ -434,42 +439,48 @@ pub mod offsets {
 
     /// `VMContRef::control`
     pub const VMCONTREF_CONTROL: i32 = 0;
+    /// `VMContRef::control.sp`
+    pub const VMCONTREF_CONTROL_SP: i32 = 0;
     /// `VMContRef::control.fp`
     pub const VMCONTREF_CONTROL_FP: i32 = 8;
     /// `VMContRef::control.pc`
     pub const VMCONTREF_CONTROL_PC: i32 = 16;
-    /// `VMContRef::parent`
-    pub const VMCONTREF_PARENT: i32 = 24;
+    /// `VMContRef::parent_control`
+    pub const VMCONTREF_PARENT_CONTROL: i32 = 24;
+    /// `VMContRef::parent_control.fp`
+    pub const VMCONTREF_PARENT_CONTROL_FP: i32 = 32;
     /// `VMContRef::revision`
-    pub const VMCONTREF_REVISION: i32 = 32;
-    /// `VMContRef::stack_limit`
-    pub const VMCONTREF_STACK_LIMIT: i32 = 40;
+    pub const VMCONTREF_REVISION: i32 = 48;
     /// `VMContRef::resume`
-    pub const VMCONTREF_RESUME: i32 = 48;
+    pub const VMCONTREF_RESUME: i32 = 56;
+    /// `VMContRef::stack_limit`
+    pub const VMCONTREF_STACK_LIMIT: i32 = 64;
+    /// `VMContRef::parent`
+    pub const VMCONTREF_PARENT: i32 = 72;
     /// `VMContRef::last_ancestor`
-    pub const VMCONTREF_LAST_ANCESTOR: i32 = 56;
+    pub const VMCONTREF_LAST_ANCESTOR: i32 = 80;
     /// `VMContRef::values.data`
-    pub const VMCONTREF_VALUES_DATA: i32 = 64;
+    pub const VMCONTREF_VALUES_DATA: i32 = 88;
     /// `VMContRef::values.length`
-    pub const VMCONTREF_VALUES_LENGTH: i32 = 72;
+    pub const VMCONTREF_VALUES_LENGTH: i32 = 96;
     /// `VMContRef::values.capacity`
-    pub const VMCONTREF_VALUES_CAPACITY: i32 = 76;
+    pub const VMCONTREF_VALUES_CAPACITY: i32 = 100;
     /// `VMContRef::func`
-    pub const VMCONTREF_FUNC: i32 = 80;
+    pub const VMCONTREF_FUNC: i32 = 104;
     /// `VMContRef::caller_vmctx`
-    pub const VMCONTREF_CALLER_VMCTX: i32 = 88;
+    pub const VMCONTREF_CALLER_VMCTX: i32 = 112;
     /// `VMContRef::waits_for`
-    pub const VMCONTREF_WAITS_FOR: i32 = 96;
+    pub const VMCONTREF_WAITS_FOR: i32 = 120;
     /// `VMContRef::stack`
-    pub const VMCONTREF_STACK: i32 = 104;
+    pub const VMCONTREF_STACK: i32 = 128;
     /// `VMContRef::far.key`
-    pub const VMCONTREF_FAR_KEY: i32 = 160;
+    pub const VMCONTREF_FAR_KEY: i32 = 184;
     /// `VMContRef::far.last`
-    pub const VMCONTREF_FAR_LAST: i32 = 168;
+    pub const VMCONTREF_FAR_LAST: i32 = 192;
     /// `VMContRef::far.revision`
-    pub const VMCONTREF_FAR_REVISION: i32 = 176;
+    pub const VMCONTREF_FAR_REVISION: i32 = 200;
     /// `VMContRef::args`
-    pub const VMCONTREF_ARGS: i32 = 192;
+    pub const VMCONTREF_ARGS: i32 = 208;
 
     /// `VMContinuations::free`
     pub const VMCONTINUATIONS_FREE: i32 = 0;
@@ -517,9 +528,12 @@ const _: () = {
         assert!(offset as usize == field);
     }
     at(VMCONTREF_CONTROL, offset_of!(VMContRef, control));
+    at(VMCONTREF_CONTROL_SP, offset_of!(VMContRef, control.sp));
     at(VMCONTREF_CONTROL_FP, offset_of!(VMContRef, control.fp));
     at(VMCONTREF_CONTROL_PC, offset_of!(VMContRef, control.pc));
     at(VMCONTREF_PARENT, offset_of!(VMContRef, parent));
+    at(VMCONTREF_PARENT_CONTROL, offset_of!(VMContRef, parent_control));
+    at(VMCONTREF_PARENT_CONTROL_FP, offset_of!(VMContRef, parent_control.fp));
     at(VMCONTREF_REVISION, offset_of!(VMContRef, revision));
     at(VMCONTREF_STACK_LIMIT, offset_of!(VMContRef, stack_limit));
     at(VMCONTREF_RESUME, offset_of!(VMContRef, resume));
@@ -561,7 +575,8 @@ const _: () = {
     assert!(align_of::<VMContRef>() == 64);
     assert!(align_of::<VMContRef>() as u64 > OUTCOME);
     assert!(RETURNED & OUTCOME == RETURNED && UNWOUND & OUTCOME == UNWOUND && KEPT & OUTCOME == KEPT);
-    assert!(offset_of!(VMContRef, values) == 64);
+    assert!(offset_of!(VMContRef, stack_limit) == 64);
+    assert!(offset_of!(VMContRef, stack) == 128);
     assert!(size_of::<VMContRef>() == 256);
     // The stack pointer behind a call, where the caller's was aligned.
     assert!(size_of::<VMStack>() % 16 == 0 && VMSTACK_RETURN_ADDRESS == -8);

@@ -2,12 +2,13 @@
 //! cannot, and to unwind one.
 //!
 //! ```text
-//!   stack of f           VMContRef of g       stack of g
-//!   | Wasm: f      |     +-------------+     | VMStack                       |  highest address
-//!   | resume g     |<----| control: sp |     | return address: bottom        |
-//!   +--------------+     |   fp, pc    |<----| frame pointer: &g.control.fp  |  <- VMStack::entry_fp
-//!                        | stack       |---->| entry code                    |
-//!                        +-------------+     | Wasm: g                       |
+//!   stack of f           VMContRef of g         stack of g
+//!   | Wasm: f      |     +-----------------+   | VMStack                      |  highest address
+//!   | resume g     |<----| parent_control: |   | return address: bottom       |
+//!   +--------------+     |   sp, fp, pc    |<--| frame pointer: of g's        |  <- VMStack::entry_fp
+//!                        | stack           |   |   parent_control             |
+//!                        +-----------------+   | entry code                   |
+//!                                              | Wasm: g                      |
 //! ```
 //!
 //! `wasmfx-cranelift` makes one function of entry code for each type of function, which takes the
@@ -20,12 +21,13 @@
 //!
 //! # Invariants
 //!
-//! * **N1, control.** While a continuation runs, its `control` is where its parent goes on; that of the
-//!   outermost stack of a suspended continuation is where the innermost goes on; that of a fresh one with
-//!   a stack is its entry. To suspend and to resume is to exchange the registers with a `control`, so that this holds
-//!   by itself; `switch` moves the prompt's registers from the captured stack's `control` to the target's.
-//! * **N2, frames.** The frame record of a stack's entry code, at [`entry_fp`](crate::layout::VMStack::entry_fp), leads to the record that
-//!   `fp` and `pc` of its `control` are: active stacks form one chain of frame pointers (with N1, C2).
+//! * **N1, control.** The `control` of a suspended continuation is where it goes on, and that of a fresh one with a stack is
+//!   its entry. While a continuation runs, its `parent_control` is where its parent goes on. To resume stores the
+//!   resumer's registers in the `parent_control` of the outermost stack; to suspend takes them from there. `switch`
+//!   copies the prompt's from the captured stack's `parent_control` to the target's.
+//! * **N2, frames.** The frame record of a stack's entry code, at [`entry_fp`](crate::layout::VMStack::entry_fp), leads to
+//!   the record that `fp` and `pc` of its `parent_control` are: active stacks form one chain of frame pointers (with N1,
+//!   C2).
 //! * **N3, limit.** While a continuation runs on top, the store's stack limit is its `stack_limit`. It is
 //!   all that a switch changes of the store but which continuation is current: entry and trap
 //!   handler are those of the host's entry.
@@ -72,7 +74,7 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     this.vm.stack = stack.as_ptr();
     // The entry code pushes the frame pointer below the return address.
     this.vm.control.sp = stack.as_ptr().cast::<usize>().wrapping_sub(1).expose_provenance();
-    this.vm.control.fp = (&raw mut this.vm.control.fp).expose_provenance();
+    this.vm.control.fp = (&raw mut this.vm.parent_control.fp).expose_provenance();
     this.vm.stack_limit = stack.addr().get() - continuations.limit_below();
     Ok(())
 }
@@ -101,6 +103,6 @@ pub unsafe fn leave(current: NonNull<VMContRef>) -> ! {
     unsafe {
         let this = current.as_ptr();
         debug_assert!((*this).is_native());
-        arch::jump(&raw const (*this).control, this.expose_provenance() as u64 | UNWOUND)
+        arch::jump(&raw const (*this).parent_control, this.expose_provenance() as u64 | UNWOUND)
     }
 }

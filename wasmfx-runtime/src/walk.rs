@@ -6,8 +6,8 @@
 //! ```text
 //! libcall   active:     current --parent_entry--> its parent's --parent_entry--> ... the entry from the host
 //!           suspended:  innermost.entry, innermost --parent_entry--> ... up to and without last_ancestor's
-//! native    active:     current.control is where its parent was left, parent.control where its own was, ...
-//!           suspended:  last_ancestor.control is where the innermost was left, innermost.control its parent, ...
+//! native    active:     current.parent_control is where its parent was left, that one's where its own was, ...
+//!           suspended:  innermost.control, innermost.parent_control, ... up to and without last_ancestor's
 //! ```
 
 use crate::cont::Continuation;
@@ -48,7 +48,7 @@ pub unsafe fn active_parents(
             let this = cont?.as_ptr();
             cont = NonNull::new((*this).parent);
             Some(if (*this).is_native() {
-                left_at(&raw const (*this).control, entry_fp((*this).parent, last_entry_fp))
+                left_at(&raw const (*this).parent_control, entry_fp((*this).parent, last_entry_fp))
             } else {
                 *(*this).parent_entry
             })
@@ -66,7 +66,7 @@ pub unsafe fn suspended_stacks(cont: NonNull<VMContRef>) -> impl Iterator<Item =
     unsafe {
         let last = (*cont.as_ptr()).last_ancestor;
         let innermost = if (*cont.as_ptr()).is_native() {
-            left_at(&raw const (*last).control, VMStack::entry_fp((*cont.as_ptr()).stack))
+            left_at(&raw const (*cont.as_ptr()).control, VMStack::entry_fp((*cont.as_ptr()).stack))
         } else {
             (*cont.as_ptr()).entry
         };
@@ -77,7 +77,7 @@ pub unsafe fn suspended_stacks(cont: NonNull<VMContRef>) -> impl Iterator<Item =
                 None
             } else if (*this).is_native() {
                 let parent = (*this).parent;
-                Some((left_at(&raw const (*this).control, VMStack::entry_fp((*parent).stack)), parent))
+                Some((left_at(&raw const (*this).parent_control, VMStack::entry_fp((*parent).stack)), parent))
             } else {
                 Some((*(*this).parent_entry, (*this).parent))
             };

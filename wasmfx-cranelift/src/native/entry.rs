@@ -38,9 +38,9 @@ pub trait EntryEnv: Memory {
 ///   brif lists.room, free, keep
 /// free:
 ///   put this stack and contref on the lists
-///   stack_switch(contref.control, contref.control, contref and returned)
+///   stack_switch(contref.control, contref.parent_control, contref and returned)
 /// keep:
-///   stack_switch(contref.control, contref.control, contref and kept)
+///   stack_switch(contref.control, contref.parent_control, contref and kept)
 /// ```
 ///
 /// What is on the lists is still in use for the length of a `stack_switch`; nobody looks at them meanwhile.
@@ -80,8 +80,9 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
 
 /// Goes to the parent for good.
 fn leave(builder: &mut FunctionBuilder<'_>, contref: ContRef, outcome: u64) {
-    let control = contref.control(builder);
+    let own = contref.control(builder);
+    let parents = contref.parent_control(builder);
     let handed = builder.ins().bor_imm_s(contref.0, outcome.cast_signed());
-    builder.ins().stack_switch(control.0, control.0, handed);
+    builder.ins().stack_switch(own.0, parents.0, handed);
     builder.ins().trap(NO_RETURN);
 }

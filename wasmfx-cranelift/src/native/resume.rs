@@ -14,7 +14,7 @@ use wasmtime_environ::{WasmResult, WasmValType};
 ///   call start if it is fresh
 ///   fill the frame
 ///   consume the reference, link its chain to this stack, make it current
-///   handed = stack_switch(outermost.control, outermost.control, contref or 0)
+///   handed = stack_switch(outermost.parent_control, contref.control, contref or 0)
 ///   make this stack current
 ///   brif handed.outcome, ended, taken
 /// taken:
@@ -56,8 +56,9 @@ pub(super) fn resume(
     cont.consume(env, builder);
     let last = make_current(env, builder, cont.contref);
     last.set_parent(env, builder, parent, frame);
-    let control = last.control(builder);
-    let handed = Handed(native(env).stack_switch(builder, control.0, control.0, payload));
+    let own = last.parent_control(builder);
+    let theirs = cont.contref.control(builder);
+    let handed = Handed(native(env).stack_switch(builder, own.0, theirs.0, payload));
     native(env).set_current(builder, parent.0);
     native(env).set_stack_limit(builder, parent_limit);
 

@@ -12,7 +12,7 @@ use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
 /// ```text
 ///   find the clause, or trap
 ///   note the clause in its frame, make what runs a suspended continuation
-///   handed = stack_switch(outermost.control, outermost.control, current)
+///   handed = stack_switch(current.control, outermost.parent_control, current)
 ///   raise if handed is 0
 ///   load the results
 /// ```
@@ -32,8 +32,9 @@ pub(super) fn suspend(
     let payload_used = args > 0 || !results.is_empty();
     let waits = Waits { payload: payload_used.then_some(payload), capacity: results.len() };
     current.set_suspended(env, builder, last, waits);
-    let control = last.control(builder);
-    let handed = native(env).stack_switch(builder, control.0, control.0, current.0);
+    let own = current.control(builder);
+    let handlers = last.parent_control(builder);
+    let handed = native(env).stack_switch(builder, own.0, handlers.0, current.0);
     raise_if_thrown(env, builder, handed)?;
     Ok(payload.load(env, builder, results))
 }

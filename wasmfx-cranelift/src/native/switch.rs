@@ -14,8 +14,8 @@ use wasmtime_environ::{TagIndex, WasmResult};
 ///   call start if the target is fresh
 ///   make what runs a suspended continuation: the target's last argument
 ///   consume the reference, link the target's chain to the prompt, make it current
-///   slot = target's outermost.control, which becomes what outermost.control is: the prompt's
-///   code = stack_switch(outermost.control, slot, target)
+///   target's outermost.parent_control = outermost.parent_control: the prompt's
+///   code = stack_switch(current.control, target.control, target)
 ///   raise if code is 0
 ///   load the values received
 /// ```
@@ -43,12 +43,12 @@ pub(super) fn switch(
     target.consume(env, builder);
     let target_last = make_current(env, builder, target.contref);
     target_last.set_parent(env, builder, prompt, frame);
-    let own = last.control(builder);
-    let theirs = target_last.control(builder);
-    let slot = handlers::control(env, builder);
-    theirs.copy(env, builder, slot);
-    own.copy(env, builder, theirs);
-    let code = native(env).stack_switch(builder, own.0, slot.0, target.contref.0);
+    let prompts = last.parent_control(builder);
+    let place = target_last.parent_control(builder);
+    prompts.copy(env, builder, place);
+    let own = current.control(builder);
+    let theirs = target.contref.control(builder);
+    let code = native(env).stack_switch(builder, own.0, theirs.0, target.contref.0);
     raise_if_thrown(env, builder, code)?;
     Ok(payload.load(env, builder, &received))
 }
