@@ -79,8 +79,13 @@ fn programs(full: bool) -> Vec<Program> {
     add("skynet", skynet, Bound::Above(run("skynet", "tree", &[0], Returns(0)), 10.0));
 
     let alive = if full { 10_000 } else { 2_000 };
-    let c10m = |n: i32| run("c10m_stack", "ring", &[n, alive], Returns(1792 * i64::from(n) * (i64::from(n) + 1)));
-    add("c10m, on its own stack", c10m(scale(10_000_000) / if full { 1 } else { 5 }), Bound::Above(c10m(4 * alive), 10.0));
+    let c10m =
+        |n: i32| run("c10m_stack", "ring", &[n, alive], Returns(1792 * i64::from(n) * (i64::from(n) + 1)));
+    add(
+        "c10m, on its own stack",
+        c10m(scale(10_000_000) / if full { 1 } else { 5 }),
+        Bound::Above(c10m(4 * alive), 10.0),
+    );
 
     let nothing = || run("park", "run", &[0], Returns(0));
     for n in if full { vec![10_000, 100_000, 1_000_000] } else { vec![5_000, 50_000] } {

@@ -92,9 +92,9 @@ fn memory_after_a_burst() {
                 assert!((60 << 10..100 << 10).contains(&each), "{each} bytes each");
                 wasm.drain();
                 let ContinuationStatistics { stacks, bytes_resident, .. } = wasm.statistics();
-                assert!(stacks <= 64, "{stacks} stacks");
-                // The last 16 keep what they have, unless none is to keep anything.
-                let idle = if keep == Some(0) { 0 } else { 16 * each + 48 * (16 << 10) };
+                assert!(stacks <= 128, "{stacks} stacks");
+                // The last 64 keep what they have, unless none is to keep anything.
+                let idle = if keep == Some(0) { 0 } else { 64 * each + 64 * (16 << 10) };
                 assert!(bytes_resident.unwrap() <= idle, "{bytes_resident:?}");
                 // Continuations and the table may stay.
                 let after = resident();

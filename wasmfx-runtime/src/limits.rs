@@ -41,7 +41,7 @@ pub const MIN_HOST_STACK: usize = 128 << 10;
 ///
 /// Half of them come from the engine, and go back, at a time, so that going up and down by one does not ask it
 /// each time.
-pub const MAX_IDLE_STACKS: usize = 64;
+pub const MAX_IDLE_STACKS: usize = 128;
 
 /// A store keeps no more idle stacks than the engine's stacks divided by this and by the number of stores, as
 /// of when it last asked: other stores may want them. If all do so in turn, from the first to the millionth, the
@@ -49,8 +49,9 @@ pub const MAX_IDLE_STACKS: usize = 64;
 pub const IDLE_PART: usize = 16;
 
 /// Idle stacks of a store that keep all memory that they touched: to find out how much that is takes a system
-/// call, which this number saves who goes up and down by less.
-pub const MAX_HOT_STACKS: usize = 16;
+/// call, which this number saves who goes up and down by less. A tree of tasks, ten children each and six levels deep, goes
+/// up and down by 60.
+pub const MAX_HOT_STACKS: usize = 64;
 
 /// Bytes that an idle stack of the engine's keeps, unless the engine's configuration says otherwise.
 pub const DEFAULT_KEEP_RESIDENT: usize = 16 << 10;

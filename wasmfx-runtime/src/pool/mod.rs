@@ -3,7 +3,7 @@
 //! ```text
 //!                    take: up to half                           take, put: no lock, no atomics
 //!   StackPool  ----------------------------->  store's idle stacks  <------>  continuations
-//!   (a lock)   <-----------------------------  (64, or its part)
+//!   (a lock)   <-----------------------------  (128, or its part)
 //!                    give back: the older half
 //! ```
 //!
