@@ -90,13 +90,6 @@ fn compilers_and_targets_without_it_say_so() {
     assert!(error.contains("neither Winch nor Pulley has it"), "{error}");
 }
 
-#[test]
-fn inlining_is_refused() {
-    use wasmfx::wasmtime::Inlining;
-    let error = refusal(config().compiler_inlining(Inlining::Yes));
-    assert!(error.contains("inlining"), "{error}");
-}
-
 /// A precompiled module loads where the backend is the same, whether it was named or `Auto` picked it, and
 /// is refused by name where it is not.
 #[test]

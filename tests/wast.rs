@@ -1,5 +1,6 @@
 //! Runs every `.wast` file below `tests/wast` in every configuration that the code generator has a path of
-//! its own for: each backend, optimisation on and off, traps by signals and by explicit checks. There is a folder for each
+//! its own for: each backend; optimisation off, on, and with functions inlined; traps by signals and by explicit checks.
+//! There is a folder for each
 //! rule of the semantics, and a file is a test: drop one in.
 
 mod support;
@@ -8,20 +9,24 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wasmfx::StackSwitchingBackend;
-use wasmfx::wasmtime::{Engine, OptLevel};
+use wasmfx::wasmtime::{Engine, Inlining, OptLevel};
 use wasmtime_wast::{Async, SpectestConfig, WastContext};
 
 #[derive(Clone, Copy)]
 struct Setup {
     backend: (&'static str, StackSwitchingBackend),
-    opt_level: (&'static str, OptLevel),
+    opt_level: (&'static str, OptLevel, Inlining),
     signals: (&'static str, bool),
 }
 
 fn setups() -> Vec<Setup> {
     let mut setups = Vec::new();
     for backend in support::backends() {
-        for opt_level in [("none", OptLevel::None), ("speed", OptLevel::Speed)] {
+        for opt_level in [
+            ("none", OptLevel::None, Inlining::No),
+            ("speed", OptLevel::Speed, Inlining::No),
+            ("inlined", OptLevel::Speed, Inlining::Yes),
+        ] {
             for signals in [("signals", true), ("checks", false)] {
                 setups.push(Setup { backend, opt_level, signals });
             }
@@ -35,6 +40,7 @@ fn run(file: &Path, setup: Setup) -> Result<(), Failed> {
     config
         .stack_switching_backend(setup.backend.1)
         .cranelift_opt_level(setup.opt_level.1)
+        .compiler_inlining(setup.opt_level.2)
         .cranelift_debug_verifier(true)
         .signals_based_traps(setup.signals.1);
     let engine = Engine::new(&config).map_err(|e| format!("{e:?}"))?;

@@ -34,13 +34,18 @@ impl Engines {
         for (collector, signals) in
             [(Collector::DeferredReferenceCounting, true), (Collector::Copying, false)]
         {
-            for opt_level in [OptLevel::None, OptLevel::Speed] {
+            for (opt_level, inlining) in [
+                (OptLevel::None, Inlining::No),
+                (OptLevel::Speed, Inlining::No),
+                (OptLevel::Speed, Inlining::Yes),
+            ] {
                 let mut config = wasmfx::config();
                 config
                     .stack_switching_backend(backend)
                     .collector(collector)
                     .signals_based_traps(signals)
                     .cranelift_opt_level(opt_level)
+                    .compiler_inlining(inlining)
                     .parallel_compilation(false);
                 engines.push(Engine::new(&config)?);
             }
