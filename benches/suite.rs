@@ -17,6 +17,8 @@
 //! * `WASMFX_NODE`: Node, with a V8 that has stack switching.
 //! * `WASMFX_RESULTS`: where to write all interleaved samples as JSON.
 //! * `WASMFX_QUICK=1`: without criterion, without threads, and with fewer samples.
+//! * `WASMFX_EXPORT`: a folder to write the modules to whose instructions are counted, in place of all that;
+//!   `cargo xtask instructions` sets it.
 
 #[path = "suite/catalogue.rs"]
 mod catalogue;
@@ -52,7 +54,11 @@ const SMALL: u32 = 2_500;
 fn main() -> Result<()> {
     let args = Arguments::from_args();
     let (_, best) = *support::backends().last().expect("there is one at least");
-    let all = catalogue::all(&contestants::engine(best)?)?;
+    let engine = contestants::engine(best)?;
+    let all = catalogue::all(&engine)?;
+    if let Some(directory) = std::env::var_os("WASMFX_EXPORT") {
+        return catalogue::export(&engine, &all, Path::new(&directory)).context("WASMFX_EXPORT");
+    }
     if !args.bench {
         libtest_mimic::run(&args, trials(all)).exit();
     }

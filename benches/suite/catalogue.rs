@@ -2,7 +2,7 @@
 
 use crate::generate;
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use wasmfx::wasmtime::{Engine, Module};
 
@@ -93,4 +93,35 @@ fn add(engine: &Engine, name: &str, header: Header, wasm: Vec<u8>, all: &mut Vec
     }
     ensure!(all.len() > before, "it exports neither `run` nor `run_X`");
     Ok(())
+}
+
+/// What a program without this catalogue needs to run a benchmark.
+#[derive(Serialize)]
+struct Exported<'a> {
+    name: &'a str,
+    module: String,
+    export: &'a str,
+    size: u32,
+    /// What keeps the module from running alone: an import, or a `setup`.
+    obstacle: Option<&'static str>,
+}
+
+/// Writes the modules of those whose instructions are counted to `directory`, and a list of them: `benchmarks.json`.
+pub(crate) fn export(engine: &Engine, all: &[Benchmark], directory: &Path) -> Result<()> {
+    let mut exported = Vec::new();
+    for benchmark in all.iter().filter(|benchmark| benchmark.header.micro) {
+        let Benchmark { name, header, wasm, export } = benchmark;
+        let module = Module::new(engine, wasm)?;
+        let obstacle = if module.imports().len() > 0 {
+            Some("it imports what the command line does not have")
+        } else if module.get_export("setup").is_some() {
+            Some("it needs its `setup`, and the command line calls one function")
+        } else {
+            None
+        };
+        let file = format!("{name}.wasm");
+        std::fs::write(directory.join(&file), wasm)?;
+        exported.push(Exported { name, module: file, export, size: header.size, obstacle });
+    }
+    Ok(std::fs::write(directory.join("benchmarks.json"), serde_json::to_string(&exported)?)?)
 }

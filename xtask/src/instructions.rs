@@ -15,8 +15,6 @@ use std::sync::Mutex;
 
 /// Where the counts are kept, relative to the root.
 const FILE: &str = "benches/instructions.toml";
-/// The benchmarks that are files.
-const MODULES: &str = "benches/modules";
 
 /// How many percent more or fewer are no change.
 const PERCENT: u64 = 2;
@@ -60,14 +58,14 @@ pub fn instructions(args: &InstructionsArgs) -> Result<ExitCode> {
         // What is not counted stays as it is.
         let mut all = if filter.is_empty() { Counts::new() } else { kept? };
         all.retain(|name, _| !name.contains(filter));
-        all.extend(count(&root.join(MODULES), filter)?);
+        all.extend(count(filter)?);
         fs::write(&path, render(&all)).with_context(|| format!("cannot write {FILE}"))?;
         eprintln!("Wrote {FILE}");
         return Ok(ExitCode::SUCCESS);
     }
     let mut kept = kept?;
     kept.retain(|name, _| name.contains(filter));
-    let now = count(&root.join(MODULES), filter)?;
+    let now = count(filter)?;
     let changes = compare(&kept, &now);
     print!("{}", changes.text());
     if changes.fails() {
@@ -92,68 +90,27 @@ fn possible() -> Result<()> {
     Ok(())
 }
 
-/// What a module says of itself at its head, as far as it matters here.
+/// One benchmark to count, as the suite writes it.
 #[derive(Deserialize)]
-struct Header {
-    size: u32,
-    #[serde(default)]
-    micro: bool,
-}
-
-/// The header in the module's first lines, if it is a benchmark.
-fn header(text: &str) -> Result<Option<Header>> {
-    let lines: Vec<_> = text.lines().map_while(|line| line.strip_prefix(";;!")).collect();
-    if lines.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(toml::from_str(&lines.join("\n")).context("the lines that begin with `;;!` are no header")?))
-}
-
-/// The exports that are benchmarks, with the benchmarks' names.
-fn exports(module: &str, text: &str) -> Vec<(String, String)> {
-    let exports = text.split("(export \"").skip(1).filter_map(|rest| rest.split('"').next());
-    exports
-        .filter_map(|export| match export.strip_prefix("run")? {
-            "" => Some((module.to_string(), export.to_string())),
-            which if which.starts_with('_') => Some((format!("{module}{which}"), export.to_string())),
-            _ => None,
-        })
-        .collect()
-}
-
-/// What keeps a module from running alone on the command line.
-fn obstacle(text: &str) -> Option<&'static str> {
-    if text.contains("(import ") {
-        Some("it imports what the command line does not have")
-    } else if text.contains("(export \"setup\")") {
-        Some("it needs its `setup`, and the command line calls one function")
-    } else {
-        None
-    }
-}
-
-/// One benchmark to count.
 struct Task {
     name: String,
+    module: PathBuf,
     export: String,
     size: u32,
-    module: PathBuf,
+    /// Why it cannot be run alone.
+    obstacle: Option<String>,
 }
 
-/// Counts the benchmarks of the folder whose names contain `filter`.
-fn count(modules: &Path, filter: &str) -> Result<Counts> {
-    let mut tasks = discover(modules, filter)?;
-    ensure!(
-        !tasks.is_empty(),
-        "no module in {MODULES} with `micro = true` has a benchmark with `{filter}` in its name"
-    );
+/// Counts the benchmarks whose names contain `filter`.
+fn count(filter: &str) -> Result<Counts> {
     let wasmtime = run::build_cli()?;
     let scratch = run::target_directory()?.join("instructions");
     fs::create_dir_all(&scratch)?;
+    let mut tasks = discover(&scratch, filter)?;
+    ensure!(!tasks.is_empty(), "no benchmark that says `micro = true` has `{filter}` in its name");
     let mut compiled = BTreeSet::new();
     for task in &mut tasks {
-        let stem = task.module.file_stem().context("a module has a name")?;
-        let to = scratch.join(stem).with_extension("cwasm");
+        let to = task.module.with_extension("cwasm");
         if compiled.insert(to.clone()) {
             // For any processor, not for this one: valgrind does not know all that new ones can do, and counts
             // are to be the same everywhere.
@@ -182,32 +139,23 @@ fn count(modules: &Path, filter: &str) -> Result<Counts> {
     Ok(counts.into_inner().expect("no thread panics"))
 }
 
-/// The benchmarks to count. Says what is left out.
-fn discover(modules: &Path, filter: &str) -> Result<Vec<Task>> {
-    let mut tasks = Vec::new();
-    for entry in walkdir::WalkDir::new(modules).max_depth(1).sort_by_file_name() {
-        let module = entry.with_context(|| format!("cannot read {MODULES}"))?.into_path();
-        if module.extension().is_none_or(|extension| extension != "wat") {
-            continue;
+/// The benchmarks to count, whose modules the suite writes to `scratch`. Says what is left out.
+fn discover(scratch: &Path, filter: &str) -> Result<Vec<Task>> {
+    let mut suite = tools::cargo();
+    suite.args(["test", "--locked", "--quiet", "--package", "wasmfx", "--bench", "suite"]);
+    suite.env("WASMFX_EXPORT", scratch);
+    ensure!(suite.status()?.success(), "the suite does not say what to count; see above");
+    let list = scratch.join("benchmarks.json");
+    let text = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    let mut tasks: Vec<Task> = serde_json::from_str(&text).context("the suite's list is not as expected")?;
+    tasks.retain(|task| task.name.contains(filter));
+    tasks.retain_mut(|task| {
+        task.module = scratch.join(&task.module);
+        if let Some(why) = &task.obstacle {
+            eprintln!("{}: left out: {why}", task.name);
         }
-        let text = fs::read_to_string(&module)?;
-        let header = header(&text).with_context(|| format!("cannot read {}", module.display()))?;
-        let Some(Header { size, micro: true }) = header else { continue };
-        let stem = module.file_stem().unwrap_or_default().to_string_lossy();
-        let mut found = exports(&stem, &text);
-        ensure!(!found.is_empty(), "{} exports neither `run` nor a `run_…`", module.display());
-        found.retain(|(name, _)| name.contains(filter));
-        match obstacle(&text) {
-            Some(why) if !found.is_empty() => eprintln!("{stem}: left out: {why}"),
-            Some(_) => {}
-            None => tasks.extend(found.into_iter().map(|(name, export)| Task {
-                name,
-                export,
-                size,
-                module: module.clone(),
-            })),
-        }
-    }
+        task.obstacle.is_none()
+    });
     Ok(tasks)
 }
 
@@ -324,37 +272,6 @@ mod tests {
 
     fn counts(counts: &[(&str, u64)]) -> Counts {
         counts.iter().map(|(name, tenths)| (name.to_string(), *tenths)).collect()
-    }
-
-    #[test]
-    fn headers() {
-        let text =
-            ";;! size = 7\n;;! micro = true\n;;! operation = \"a; \\\"b\\\"\"\n;; What it is.\n(module)\n";
-        let found = header(text).unwrap().unwrap();
-        assert_eq!((found.size, found.micro), (7, true));
-        assert!(!header(&text.replace("true", "false")).unwrap().unwrap().micro);
-        assert!(!header(&text.replace(";;! micro = true\n", "")).unwrap().unwrap().micro);
-        assert!(header(&text.replace(";;!", ";;")).unwrap().is_none());
-        assert!(header(&format!(";; Later.\n{text}")).unwrap().is_none(), "it is not in the first lines");
-        assert!(header(&text.replace("= 7", "7")).is_err());
-        assert!(header(&text.replace("= 7", "= -7")).is_err());
-        assert!(header(&text.replace("size", "sise")).is_err());
-    }
-
-    #[test]
-    fn exported_benchmarks() {
-        let text = r#"(export "run_1" (func 0)) (export "expected" (func 1)) (func (export "run_10")) (export "runs")"#;
-        let names = |text| exports("deep", text).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(names(text), ["deep_1", "deep_10"]);
-        assert_eq!(exports("deep", r#"(export "run")"#), [("deep".into(), "run".into())]);
-        assert_eq!(exports("deep", text)[1].1, "run_10");
-    }
-
-    #[test]
-    fn obstacles() {
-        assert!(obstacle(r#"(import "host" "add_one" (func))"#).unwrap().contains("imports"));
-        assert!(obstacle(r#"(func (export "setup"))"#).unwrap().contains("setup"));
-        assert_eq!(obstacle(r#"(func (export "run"))"#), None);
     }
 
     #[test]
