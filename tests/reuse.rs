@@ -306,3 +306,112 @@ fn overflow_on_stacks_of_every_size() {
         assert!(ran > 30, "{ran} sizes");
     });
 }
+
+/// A `switch` that has found its prompt and gets no stack for its target: what it knew of the handlers around it is not
+/// for whoever has its `VMContRef` next.
+#[test]
+fn a_switch_without_a_stack_leaves_nothing_behind() {
+    const MODULE: &str = r#"(module
+        (type $cf (func (result i32))) (type $c (cont $cf))
+        (type $tf (func (param (ref null $c)) (result i32))) (type $t (cont $tf))
+        (type $rf (func (param i32) (result i32))) (type $r (cont $rf))
+        (tag $w (result i32)) (tag $other (result i32)) (tag $park) (tag $e)
+        (global $parked (mut (ref null $c)) (ref.null $c))
+        (func $parks (type $cf) (suspend $park) (i32.const 7))
+        (func (export "park")
+          (block $h (result (ref $c)) (drop (resume $c (on $park $h) (cont.new $c (ref.func $parks)))) (unreachable))
+          (global.set $parked))
+        ;; It leaves a stack. Its `VMContRef` is that of a fresh one then: the next is one of those that were in `run`.
+        (func (export "unpark") (result i32)
+          (resume $c (global.get $parked))
+          (global.set $parked (cont.new $c (ref.func $parks))))
+
+        ;; Ends what came here.
+        (func $target (type $tf)
+          (block $ended (try_table (catch $e $ended) (drop (resume_throw $c $e (local.get 0)))))
+          (i32.const 5))
+        (func $switches (type $cf) (switch $t $w (cont.new $t (ref.func $target))) (unreachable))
+        ;; Adds 100 to what its own prompt gets, if it has one.
+        (func $between (type $rf)
+          (if (i32.eqz (local.get 0)) (then (return (resume $c (cont.new $c (ref.func $switches))))))
+          (i32.add (i32.const 100)
+            (resume $c (on $other switch) (on $w switch) (cont.new $c (ref.func $switches)))))
+        (elem declare func $parks $target $switches $between)
+        (func (export "run") (param i32) (result i32)
+          (i32.add (i32.const 1000)
+            (resume $r (on $w switch) (local.get 0) (cont.new $r (ref.func $between))))))"#;
+    each_setup(|config| {
+        let engine = Engine::new(config().continuation_stacks(3)).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let mut wasm = Wasm { store, instance };
+        for _ in 0..3 {
+            wasm.call("park", &[]).unwrap();
+            limited(wasm.call("run", &[Val::I32(0)]), "continuation-stacks");
+            assert_eq!(wasm.call("unpark", &[]).unwrap().unwrap_i32(), 7);
+            assert_eq!(wasm.call("run", &[Val::I32(1)]).unwrap().unwrap_i32(), 1105);
+            assert_eq!(wasm.call("run", &[Val::I32(0)]).unwrap().unwrap_i32(), 1005);
+        }
+    });
+}
+
+/// Function references of instances whose memory was another's, of another module, a moment ago: compiled code takes them
+/// without a call if they are there already.
+#[test]
+fn function_references_are_those_of_the_instance() {
+    fn text(number: i32) -> String {
+        format!(
+            r#"(module
+            (type $ft (func (result i32))) (type $ct (cont $ft))
+            (table (export "table") 2 funcref)
+            (func $f (export "f") (type $ft) (i32.const {f}))
+            (func $g (type $ft) (i32.const {g}))
+            (elem declare func $f $g)
+            (func (export "keep") (table.set (i32.const 0) (ref.func $f)) (table.set (i32.const 1) (ref.func $g)))
+            (func (export "run") (result i32)
+              (i32.add (resume $ct (cont.new $ct (ref.func $f))) (call_ref $ft (ref.func $g))))
+            (func (export "run-another") (param (ref null $ft)) (result i32)
+              (resume $ct (cont.new $ct (local.get 0)))))"#,
+            f = number * 100,
+            g = number,
+        )
+    }
+    each_setup(|config| {
+        for pooling in [false, true] {
+            let mut config = config();
+            if pooling {
+                let mut pool = PoolingAllocationConfig::default();
+                pool.total_core_instances(2).total_memories(0).total_tables(2).total_gc_heaps(1);
+                config.allocation_strategy(pool);
+            }
+            let engine = Engine::new(&config).unwrap();
+            let modules = [1, 2, 3].map(|number| (number, Module::new(&engine, text(number)).unwrap()));
+            for round in 0..12 {
+                let (number, module) = &modules[round % 3];
+                let mut store = Store::new(&engine, ());
+                let pair = [(); 2].map(|()| Instance::new(&mut store, module, &[]).unwrap());
+                let mut held = Vec::new();
+                for (turn, instance) in pair.into_iter().enumerate() {
+                    let mut wasm = Wasm { store, instance };
+                    // Who asks for one first differs.
+                    for what in (0..4).map(|what| (what + round + turn) % 4) {
+                        match what {
+                            0 => assert_eq!(wasm.call("run", &[]).unwrap().unwrap_i32(), number * 101),
+                            1 => assert_eq!(wasm.call("f", &[]).unwrap().unwrap_i32(), number * 100),
+                            2 => drop(wasm.call("keep", &[]).unwrap()),
+                            _ => held.push(Val::FuncRef(instance.get_func(&mut wasm.store, "f"))),
+                        }
+                    }
+                    let table = instance.get_table(&mut wasm.store, "table").unwrap();
+                    held.extend((0..2).map(|at| Val::from(table.get(&mut wasm.store, at).unwrap())));
+                    for (at, func) in held.iter().enumerate() {
+                        let expected = number * if at % 3 == 2 { 1 } else { 100 };
+                        assert_eq!(wasm.call("run-another", &[*func]).unwrap().unwrap_i32(), expected);
+                    }
+                    store = wasm.store;
+                }
+            }
+        }
+    });
+}

@@ -218,3 +218,103 @@ fn two_stores_on_two_threads() {
         });
     });
 }
+
+/// What has been on a stack, or was resumed from it, does not change how deep functions on it may recurse: neither where
+/// the host entered, nor on a continuation, nor where a host call has come back to.
+#[test]
+fn every_stack_stays_as_deep() {
+    const MODULE: &str = r#"(module
+        (import "" "host" (func $host (param i32)))
+        (type $ft (func)) (type $ct (cont $ft))
+        (type $pf (func (param i32))) (type $pc (cont $pf))
+        (type $sf (func (param (ref null $ct)))) (type $sc (cont $sf))
+        (tag $t) (tag $w) (tag $e) (tag $none)
+        (global $depth (export "depth") (mut i32) (i32.const 0))
+        (elem declare func $return $suspend $throw $nest $trap $back $away $turn $continued)
+        (func $recurse (global.set $depth (i32.add (global.get $depth) (i32.const 1))) (call $recurse) (call $note))
+        (func $note)
+
+        (func $return)
+        (func $suspend (suspend $t))
+        (func $throw (suspend $t) (throw $e))
+        (func $trap (unreachable))
+        (func $nest (resume $ct (cont.new $ct (ref.func $throw))))
+        (func $back (type $sf) (resume $ct (local.get 0)))
+        (func $away (switch $sc $w (cont.new $sc (ref.func $back))))
+        (func $turn (type $pf) (call $do (local.get 0)) (suspend $t) (call $recurse))
+        (func $start (param (ref $ct)) (result (ref $ct))
+          (block $on (result (ref $ct)) (resume $ct (on $none $on) (on $t $on) (local.get 0)) (unreachable)))
+        (func $catch (param $k (ref null $ct))
+          (block $caught (try_table (catch $e $caught)
+            (loop $l
+              (block $on (result (ref $ct)) (resume $ct (on $t $on) (on $w switch) (local.get $k)) (return))
+              (local.set $k) (br $l)))))
+
+        (func $do (export "do") (param i32)
+          (block $b9 (block $b8 (block $b7 (block $b6 (block $b5 (block $b4 (block $b3 (block $b2 (block $b1 (block $b0
+            (br_table $b0 $b1 $b2 $b3 $b4 $b5 $b6 $b7 $b8 $b9 (local.get 0)))
+            (return))
+            (return (call $catch (cont.new $ct (ref.func $return)))))
+            (return (call $catch (cont.new $ct (ref.func $suspend)))))
+            (return (call $catch (cont.new $ct (ref.func $throw)))))
+            (return (call $catch (cont.new $ct (ref.func $nest)))))
+            (return (call $catch (cont.new $ct (ref.func $away)))))
+            (drop (call $start (cont.new $ct (ref.func $nest))))
+            (return))
+            ;; The host calls Wasm that traps, or throws, on a continuation of its own; and it looks away.
+            (return (call $host (i32.const 0))))
+            (return (call $host (i32.const 1))))
+          ;; All of it.
+          (loop $l
+            (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+            (call $do (local.get 0))
+            (br_if $l (local.get 0))))
+        (func (export "nested") (param i32)
+          (if (local.get 0) (then (call $nested-throw)) (else (resume $ct (cont.new $ct (ref.func $trap))))))
+        (func $nested-throw (resume_throw $ct $e (cont.new $ct (ref.func $return))))
+
+        (func (export "on-host") (param i32) (call $do (local.get 0)) (call $recurse))
+        ;; On a continuation, before it is captured and resumed from another stack. That one's is as deep as before, too.
+        (func (export "on-continuation") (param i32) (local $k (ref $ct))
+          (local.set $k (block $on (result (ref $ct))
+            (resume $pc (on $t $on) (local.get 0) (cont.new $pc (ref.func $turn))) (unreachable)))
+          (call $catch (local.get $k)))
+        (func $continued (type $sf) (resume $ct (local.get 0)))
+        (func (export "on-another") (param i32) (local $k (ref $ct))
+          (local.set $k (block $on (result (ref $ct))
+            (resume $pc (on $t $on) (local.get 0) (cont.new $pc (ref.func $turn))) (unreachable)))
+          (resume $sc (local.get $k) (cont.new $sc (ref.func $continued))))
+        (func (export "after-another") (param i32) (local $k (ref $ct))
+          (local.set $k (block $on (result (ref $ct))
+            (resume $pc (on $t $on) (local.get 0) (cont.new $pc (ref.func $turn))) (unreachable)))
+          (block $caught (try_table (catch $e $caught) (resume_throw $ct $e (local.get $k))))
+          (call $recurse)))"#;
+    each_backend(|config| {
+        for signals in [true, false] {
+            let mut config = config();
+            // No size that another stack has.
+            config.signals_based_traps(signals).max_wasm_stack(200 << 10).continuation_stack_size(700 << 10);
+            let engine = Engine::new(&config).unwrap();
+            let mut store = Store::new(&engine, ());
+            let host = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, how: i32| {
+                let nested = caller.get_export("nested").and_then(|e| e.into_func()).unwrap();
+                let error = nested.call(&mut caller, &[Val::I32(how)], &mut []).unwrap_err();
+                assert_eq!(error.is::<ThrownException>(), how == 1, "{error:?}");
+            });
+            let instance = instantiate(&mut store, MODULE, &[host.into()]);
+            let depth = instance.get_global(&mut store, "depth").unwrap();
+            for place in ["on-host", "on-continuation", "on-another", "after-another"] {
+                let run = instance.get_typed_func::<i32, ()>(&mut store, place).unwrap();
+                let mut depths = Vec::new();
+                for how in 0..=9 {
+                    depth.set(&mut store, Val::I32(0)).unwrap();
+                    let error = run.call(&mut store, how).unwrap_err();
+                    assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{place} {how}: {error:?}");
+                    depths.push(depth.get(&mut store).unwrap_i32());
+                }
+                assert!(depths[0] > 1000, "{place}: {depths:?}");
+                assert!(depths.iter().all(|depth| depth.abs_diff(depths[0]) < 10), "{place}: {depths:?}");
+            }
+        }
+    });
+}

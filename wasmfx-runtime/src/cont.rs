@@ -606,6 +606,8 @@ impl Continuation {
         // What `enter` installs next time: nothing of Wasm is on that stack yet, and if the body is a host
         // function nothing will be.
         self.vm.entry = VMEntryState::default();
+        // One that a trap ended in the middle of a `switch` expects another resume (`native`, N5).
+        self.vm.far = VMFarHandler::default();
         self.vm.func = ptr::null_mut();
         self.vm.caller_vmctx = ptr::null_mut();
         self.vm.values = VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 };

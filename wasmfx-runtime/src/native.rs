@@ -40,11 +40,12 @@
 //!
 //! Why N5 holds. A search by C that ends at L sets `far` to expect the revision that C will have once it is resumed, and so
 //! it holds at first: what was captured from C to L is spliced back as it was, and only L gets another resume. The revision
-//! is another as soon as C is captured once more, or ends and is used again. So `far` could go wrong only while C has not
-//! been captured since. Then a stack M between C and L gets another resume only if M was the last of a capture by some X
-//! that C, or what C runs, has resumed. The search that led to M walked through C, and a walk clears the `key` of all that
-//! it passes; or it began beyond C because `far` of X said so, whose own walk through C had cleared it, and C has not been
-//! the innermost stack since then, or X would have been captured or have ended in between.
+//! is another as soon as C is captured once more, or ends and is used again; if a trap ends it between its search and the
+//! capture, the runtime clears the `key`. So `far` could go wrong only while C has not been captured since, when a stack M
+//! from C up to, but without, L gets another resume: if M was the last of a capture by some X that C, or what C runs, has
+//! resumed. The search that led to M came to C or through it, and clears the `key` of all that it comes to; or it began
+//! beyond C because `far` of X said so, whose own search had come through C and cleared it, and C has not been the innermost
+//! stack since then, or X would have been captured or have ended in between.
 
 use crate::Error;
 use crate::arch;

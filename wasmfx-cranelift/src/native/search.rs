@@ -39,6 +39,7 @@ pub(super) struct Found {
 /// compare:
 ///   brif *p == tag, taken, clause(p + 8)
 /// taken:
+///   cont knows no far handler
 ///   current.far for tag = cont
 ///   jump found(cont, frame, n)
 /// found(last, frame, clause):
@@ -120,6 +121,8 @@ pub(super) fn search(
     builder.seal_block(clause);
 
     builder.switch_to_block(taken);
+    // It gets another resume, too.
+    cont.clear_far(env, builder);
     current.set_far(env, builder, key, cont);
     let bytes = builder.ins().isub(at, first);
     let number = builder.ins().ushr_imm_u(bytes, i64::from(size_of::<u64>().trailing_zeros()));
