@@ -4,7 +4,7 @@
 //! Each program runs in a process of its own, on each backend. Its memory is the most that it had at any time of
 //! resident pages and page tables together, sampled each millisecond; Linux only.
 //!
-//! * `cargo xtask bench --bench memory`: the sizes that the bounds are meant for; takes 8 GiB and several minutes.
+//! * `cargo bench --bench memory`: the sizes that the bounds are meant for; takes 8 GiB and several minutes.
 //! * `cargo test --bench memory`: a twentieth or so of that, as part of the tests.
 //!
 //! As a benchmark it prints a table in Markdown. It ends with an error if a result is wrong or a bound exceeded.

@@ -1,7 +1,7 @@
 //! What stack switching costs: the modules in `modules/` that begin with a header, and some that are generated
 //! (`suite/generate.rs`), each a benchmark with an operation of its own.
 //!
-//! * `cargo xtask bench --bench suite`: first each benchmark under criterion, with this build's backends; then all
+//! * `cargo bench --bench suite`, or `cargo xtask bench`, which makes a report of it: first each benchmark under criterion, with this build's backends; then all
 //!   contestants in turn, sample by sample, since on a shared machine only ratios say something. Contestants are the
 //!   backends, Wasmtime as published (`unpatched/`) and V8 (`v8.mjs`) in processes of their own, and for some
 //!   benchmarks libraries that do nothing but switch (`suite/floors.rs`). At the end: two threads against one.
