@@ -274,7 +274,7 @@ fn more_results_than_parameters() {
                     let ty = ExnType::from_tag_type(&tag.ty(&caller)).unwrap();
                     let pre = ExnRefPre::new(&mut caller, ty);
                     let exn = ExnRef::new(&mut caller, &pre, &tag, &[Val::I32(n)]).unwrap();
-                    return caller.as_context_mut().throw(exn).map_err(Into::into);
+                    return caller.as_context_mut().throw(exn);
                 }
                 3 => drop(call(&mut caller, instance, "run-grow", &[args[0], Val::FuncRef(None)])?),
                 _ => {}

@@ -579,7 +579,7 @@ const _: () = {
     assert!(offset_of!(VMContRef, stack) == 128);
     assert!(size_of::<VMContRef>() == 256);
     // The stack pointer behind a call, where the caller's was aligned.
-    assert!(size_of::<VMStack>() % 16 == 0 && VMSTACK_RETURN_ADDRESS == -8);
+    assert!(size_of::<VMStack>().is_multiple_of(16) && VMSTACK_RETURN_ADDRESS == -8);
 };
 
 #[cfg(test)]

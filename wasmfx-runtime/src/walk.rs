@@ -24,6 +24,7 @@ pub unsafe fn entry_fp(current: *mut VMContRef, last_entry_fp: usize) -> usize {
     match NonNull::new(current) {
         // SAFETY: the caller vouches for it.
         Some(cont) if unsafe { cont.as_ref().is_native() } => {
+            // SAFETY: as above.
             VMStack::entry_fp(unsafe { cont.as_ref().stack })
         }
         _ => last_entry_fp,
