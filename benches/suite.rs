@@ -1,13 +1,15 @@
 //! What stack switching costs: the modules in `modules/` that begin with a header, and some that are generated
 //! (`suite/generate.rs`), each a benchmark with an operation of its own.
 //!
-//! * `cargo bench --bench suite`, or `cargo xtask bench`, which makes a report of it: first each benchmark under criterion, with this build's backends; then all
-//!   contestants in turn, sample by sample, since on a shared machine only ratios say something. Contestants are the
-//!   backends, Wasmtime as published (`unpatched/`) and V8 (`v8.mjs`) in processes of their own, and for some
-//!   benchmarks libraries that do nothing but switch (`suite/floors.rs`). At the end: two threads against one.
+//! * `cargo bench --bench suite`, or `cargo xtask bench`, which makes a report of it: first each benchmark under
+//!   criterion, with this build's backends; then all contestants in turn, sample by sample, since on a shared machine only
+//!   ratios say something. Contestants are the backends, Wasmtime as published (`unpatched/`) and V8 (`v8.mjs`) in
+//!   processes of their own, and for some benchmarks libraries that do nothing but switch (`suite/floors.rs`). At the end:
+//!   two threads against one.
 //! * `cargo test --bench suite`: each benchmark once, small, on each backend, as part of the tests.
 //!
-//! A sample: store and instance are made, `setup` is called if there is one, `run` is called for a few operations,
+//! A sample: store and instance are made, elsewhere in memory than the last time (`suite/placement.rs`), `setup` is
+//! called if there is one, `run` is called for a few operations,
 //! and then, timed, for as many as the header says. Its result must be that of `expected`. An operation's time is the
 //! sample's, divided by their number.
 //!
@@ -28,6 +30,8 @@ mod contestants;
 mod floors;
 #[path = "suite/generate.rs"]
 mod generate;
+#[path = "suite/placement.rs"]
+mod placement;
 #[path = "suite/results.rs"]
 mod results;
 #[path = "../tests/support/mod.rs"]
@@ -157,9 +161,15 @@ fn interleaved(benchmark: &Benchmark, programs: &Programs, samples: usize) -> Re
         .iter()
         .map(|Entry { name, size, .. }| Samples { name, size: *size, ns: Vec::with_capacity(samples) })
         .collect();
-    for _ in 0..samples {
-        for (entry, taken) in entries.iter_mut().zip(&mut contestants) {
-            taken.ns.push(entry.sample()?.as_secs_f64() * 1e9 / f64::from(entry.size));
+    // The first round is for those that compile what they run more than once.
+    for turn in 0..=samples {
+        // Nobody always comes after the same one.
+        let count = entries.len();
+        for i in (0..count).map(|i| (i + turn) % count) {
+            let time = entries[i].sample()?.as_secs_f64() * 1e9 / f64::from(entries[i].size);
+            if turn > 0 {
+                contestants[i].ns.push(time);
+            }
         }
     }
     let header = benchmark.header.clone();

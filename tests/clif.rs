@@ -29,8 +29,8 @@ fn emit(source: &Path, (name, backend): (&str, StackSwitchingBackend)) -> Result
     let mut text = String::new();
     for file in files {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        // Functions of the module; trampolines are Wasmtime's own.
-        if name.contains("--function") || name.contains("wasm_func") {
+        // Functions of the module, and what continuations run first; trampolines are Wasmtime's own.
+        if name.contains("--function") || name.contains("wasm_func") || name.contains("continuation_entry") {
             let clif = std::fs::read_to_string(&file)?;
             text += &format!(";; {name}\n{}\n", clif.trim_end());
         }

@@ -1,6 +1,5 @@
 ;;! operation = "a continuation made, run to its end, and gone"
-;;! size = 50000
-;;! unpatched_size = 20000  # it frees none before its store goes, and fails at some 32,000
+;;! size = 30000
 ;;! floor = "create"
 ;;! micro = true
 ;; Continuations made and run to the end one after another: what a short life costs.

@@ -1,6 +1,5 @@
 ;;! operation = "a call of a host function from a continuation, and its return"
 ;;! size = 200000
-;;! micro = true
 ;; Calls of the host from a continuation's stack.
 ;;
 ;; `run n` makes one continuation, which calls the host n times, each time with what it got last, from 0: the result

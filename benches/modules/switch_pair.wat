@@ -1,7 +1,6 @@
 ;;! operation = "a switch: a number and the continuation that is left are passed"
 ;;! size = 500000
 ;;! no_v8 = 'V8 14.6 has no `switch`: its compiler ends the process with "unimplemented code"'
-;;! floor = "round trip"
 ;;! micro = true
 ;; Two continuations that switch to each other and count.
 ;;

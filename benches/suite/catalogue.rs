@@ -17,8 +17,6 @@ pub(crate) struct Header {
     pub(crate) operation: String,
     /// Operations of a sample, the argument of `run`.
     pub(crate) size: u32,
-    /// The same for Wasmtime as published, if it cannot do `size`.
-    pub(crate) unpatched_size: Option<u32>,
     /// Why Wasmtime as published cannot run it.
     pub(crate) no_unpatched: Option<String>,
     /// Why V8 cannot run it.

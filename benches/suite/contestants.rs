@@ -1,6 +1,7 @@
 //! Who runs a benchmark: this build's backends, programs in processes of their own, libraries.
 
 use crate::catalogue::Benchmark;
+use crate::placement::elsewhere;
 use crate::results::LeftOut;
 use crate::{floors, support};
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -40,6 +41,7 @@ pub(crate) struct Wasm {
     module: Module,
     linker: Linker<()>,
     export: String,
+    samples: usize,
 }
 
 impl Wasm {
@@ -48,7 +50,7 @@ impl Wasm {
         let mut linker = Linker::new(&engine);
         linker.func_wrap("host", "add_one", |x: i64| x.wrapping_add(1))?;
         let module = Module::new(&engine, &benchmark.wasm)?;
-        Ok(Wasm { module, linker, export: benchmark.export.clone() })
+        Ok(Wasm { module, linker, export: benchmark.export.clone(), samples: 0 })
     }
 }
 
@@ -61,6 +63,13 @@ pub(crate) fn engine(backend: StackSwitchingBackend) -> Result<Engine> {
 
 impl Contestant for Wasm {
     fn sample(&mut self, size: u32) -> Result<Duration> {
+        self.samples += 1;
+        elsewhere(self.samples, || self.run(size))
+    }
+}
+
+impl Wasm {
+    fn run(&self, size: u32) -> Result<Duration> {
         // Of its own: continuations that a sample leaves suspended live as long as their store.
         let mut store = Store::new(self.module.engine(), ());
         let instance = self.linker.instantiate(&mut store, &self.module)?;
@@ -205,13 +214,7 @@ pub(crate) fn line_up(benchmark: &Benchmark, programs: &Programs) -> Result<(Vec
     // Once, since the first process may be about to read it when the second starts.
     let path = binary(benchmark)?;
     for (name, variable, command, cannot, size) in [
-        (
-            "unpatched",
-            UNPATCHED,
-            programs.unpatched(),
-            &header.no_unpatched,
-            header.unpatched_size.unwrap_or(header.size),
-        ),
+        ("unpatched", UNPATCHED, programs.unpatched(), &header.no_unpatched, header.size),
         ("v8", NODE, programs.v8(), &header.no_v8, header.size),
     ] {
         match (cannot, command) {

@@ -24,16 +24,7 @@ pub(crate) fn all() -> Vec<(String, Header, Vec<u8>)> {
 }
 
 fn header(operation: String, size: u32) -> Header {
-    Header {
-        operation,
-        size,
-        unpatched_size: None,
-        no_unpatched: None,
-        no_v8: None,
-        floor: None,
-        talk: None,
-        micro: true,
-    }
+    Header { operation, size, no_unpatched: None, no_v8: None, floor: None, talk: None, micro: true }
 }
 
 // The types that all of these modules have, by index.

@@ -39,7 +39,12 @@ pub(crate) struct LeftOut {
 pub(crate) fn quartiles(values: impl IntoIterator<Item = f64>) -> [f64; 3] {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
-    [25, 50, 75].map(|percent| values[(values.len() - 1) * percent / 100])
+    // Between two values, in proportion.
+    [0.25, 0.5, 0.75].map(|part| {
+        let place = part * (values.len() - 1) as f64;
+        let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
+        below + (above - below) * place.fract()
+    })
 }
 
 impl Measured {

@@ -58,7 +58,7 @@ pub enum Trap {
 /// Memory that no other kind of memory aliases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
-    /// `VMContRef`s.
+    /// `VMContRef`s, the store's `VMContinuations`, and `VMStack`s: those lie on stacks, above all that else is there.
     ContRef,
     /// Payloads and resume frames. They live on stacks, and the runtime and other functions write them.
     Payload,

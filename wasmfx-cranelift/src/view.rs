@@ -36,15 +36,31 @@ impl ContObj {
 #[derive(Clone, Copy)]
 pub(crate) struct ContRef(pub(crate) Value);
 
+/// Loads from what has the region of continuations.
+fn load(
+    env: &mut dyn Memory,
+    builder: &mut FunctionBuilder<'_>,
+    ty: Type,
+    address: Value,
+    offset: i32,
+) -> Value {
+    let flags = flags(env, builder.func, Region::ContRef);
+    builder.ins().load(ty, flags, address, offset)
+}
+
+/// Stores to what has the region of continuations.
+fn store(env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, address: Value, offset: i32) {
+    let flags = flags(env, builder.func, Region::ContRef);
+    builder.ins().store(flags, value, address, offset);
+}
+
 impl ContRef {
     fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ty: Type, offset: i32) -> Value {
-        let flags = flags(env, builder.func, Region::ContRef);
-        builder.ins().load(ty, flags, self.0, offset)
+        load(env, builder, ty, self.0, offset)
     }
 
     fn store(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
-        let flags = flags(env, builder.func, Region::ContRef);
-        builder.ins().store(flags, value, self.0, offset);
+        store(env, builder, value, self.0, offset);
     }
 
     /// The pointer at this offset.
@@ -288,6 +304,18 @@ pub(crate) struct Waits {
 #[derive(Clone, Copy)]
 pub(crate) struct Stack(pub(crate) Value);
 
+#[cfg(feature = "native")]
+impl Stack {
+    fn next(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        let ty = env.pointer_type();
+        load(env, builder, ty, self.0, offsets::VMSTACK_NEXT)
+    }
+
+    fn set_next(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, next: Value) {
+        store(env, builder, next, self.0, offsets::VMSTACK_NEXT);
+    }
+}
+
 /// A `*mut VMContinuations`: the store's lists. `wasmfx_runtime::layout`, C4.
 #[cfg(feature = "native")]
 #[derive(Clone, Copy)]
@@ -296,11 +324,12 @@ pub(crate) struct Lists(pub(crate) Value);
 #[cfg(feature = "native")]
 impl Lists {
     fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32) -> Value {
-        ContRef(self.0).pointer(env, builder, offset)
+        let ty = env.pointer_type();
+        load(env, builder, ty, self.0, offset)
     }
 
     fn store(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
-        ContRef(self.0).store(env, builder, value, offset);
+        store(env, builder, value, self.0, offset);
     }
 
     fn add(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32, number: i64) {
@@ -333,7 +362,7 @@ impl Lists {
         builder: &mut FunctionBuilder<'_>,
         stack: Stack,
     ) -> Value {
-        let next = ContRef(stack.0).pointer(env, builder, offsets::VMSTACK_NEXT);
+        let next = stack.next(env, builder);
         self.store(env, builder, next, offsets::VMCONTINUATIONS_STACKS);
         self.add(env, builder, offsets::VMCONTINUATIONS_ROOM, 1);
         let below = self.load(env, builder, offsets::VMCONTINUATIONS_LIMIT_BELOW);
@@ -351,7 +380,7 @@ impl Lists {
         let stack = cont.set_free(env, builder, next);
         self.store(env, builder, cont.0, offsets::VMCONTINUATIONS_FREE);
         let Stack(next) = self.stack(env, builder);
-        ContRef(stack.0).store(env, builder, next, offsets::VMSTACK_NEXT);
+        stack.set_next(env, builder, next);
         self.store(env, builder, stack.0, offsets::VMCONTINUATIONS_STACKS);
         self.add(env, builder, offsets::VMCONTINUATIONS_ROOM, -1);
     }

@@ -325,11 +325,10 @@ impl Continuations {
 
     /// Takes back a stack that nothing runs on.
     #[inline]
-    pub(crate) fn put_stack(&mut self, stack: Stack) {
+    pub(crate) fn put_stack(&mut self, mut stack: Stack) {
         if self.shared().room == 0 && self.max_hot > 0 {
             self.cool_down(self.max_hot / 2);
         }
-        let mut stack = stack;
         if self.shared().room > 0 {
             match stack.into_record() {
                 Ok(mut record) => {

@@ -5,13 +5,13 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `layout.rs` | the types that compiled code shares, their offsets, and invariants C1 to C3 |
+//! | `layout.rs` | the types that compiled code shares, their offsets, and invariants C1 to C4 |
 //! | `host.rs` | what the engine must provide, H1 to H5 |
 //! | `cont.rs` | the continuations of a store and their life, invariants L1 to L4 |
 //! | `pool/` | the stacks of an engine: which are free, and what memory idle ones keep |
 //! | `stack/` | the memory of stacks, invariants M1 and M2 |
 //! | `libcall.rs` | the portable backend: each switch a call into this crate, on wasmtime-fiber |
-//! | `native.rs` | what the backend in compiled code leaves to this crate, invariants N1 to N4 |
+//! | `native.rs` | what the backend in compiled code leaves to this crate, invariants N1 to N5 |
 //! | `arch/` | the few instructions per architecture that the native backend needs of this crate |
 //! | `walk.rs` | frames and roots of active and suspended stacks |
 //! | `check.rs` | a second opinion on the chain of stacks, in debug builds |

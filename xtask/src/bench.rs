@@ -17,7 +17,7 @@ const CHART: &str = "benches/report.svg";
 pub struct BenchArgs {
     /// Only benchmarks with this in their names: prints the tables, and writes no report
     filter: Option<String>,
-    /// Few samples, and without criterion's own measurements
+    /// Few samples, and without criterion's own measurements: prints the tables, and writes no report
     #[arg(long)]
     quick: bool,
     /// A node whose V8 has stack switching behind `--experimental-wasm-wasmfx`; without one, V8 is left out
@@ -36,6 +36,8 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
     };
     match &args.filter {
         Some(filter) => print!("{}", report::tables(&results.only(filter)?)),
+        // A few samples are no report.
+        None if results.quick => print!("{}", report::tables(&results)),
         None => write(&tools::root(), &results)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -13,12 +13,6 @@ const FEW: usize = 3;
 
 /// `benches/REPORT.md`. `chart` is the chart's file name.
 pub fn report(results: &Results, chart: &str) -> String {
-    let quick = if results.quick {
-        "**A quick run**: few samples, so that the figures waver more than those of a whole run.\n\n"
-    } else {
-        ""
-    };
-    let option = if results.quick { " --quick" } else { "" };
     let node = if results.has(V8) { " --node NODE" } else { "" };
     let samples = results.benchmarks.iter().map(|b| b.contestants[0].ns.len());
     let samples = match (samples.clone().min(), samples.max()) {
@@ -29,8 +23,8 @@ pub fn report(results: &Results, chart: &str) -> String {
     format!(
         "<!-- Written by `cargo xtask bench`: change xtask/src/report.rs, and not this file. -->\n\
          # Stack switching, measured\n\n\
-         {quick}Measured on: {}.\n\n\
-         ```console\n$ cargo xtask bench{option}{node}\n```\n\n\
+         Measured on: {}.\n\n\
+         ```console\n$ cargo xtask bench{node}\n```\n\n\
          {COLUMNS}\n\
          {HOW}\
          Here these were {samples} samples of each.\n\n\
@@ -157,10 +151,9 @@ pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Res
             table(&head, &rows)
         )
     };
-    let quick = if results.quick { " (a quick run)" } else { "" };
     let block = format!(
         "[![Nanoseconds per operation of each benchmark]({chart})]({report})\n\n{}\n\n\
-         Measured{quick} on: {}.\nAll figures, and how they were measured: [{report}]({report}).",
+         Measured on: {}.\nAll figures, and how they were measured: [{report}]({report}).",
         text.trim_end(),
         machine(results)
     );
@@ -336,13 +329,6 @@ mod tests {
             let rows = text.lines().filter(|l| l.starts_with(&format!("| {} ", benchmark.name))).count();
             assert!(rows >= 2, "{}", benchmark.name);
         }
-        assert!(!text.to_lowercase().contains("quick"));
-    }
-
-    #[test]
-    fn quick_reports_say_so() {
-        let text = report(&Results::parse(&SAMPLE.replace("false,\n", "true,\n")).unwrap(), "chart.svg");
-        assert!(text.contains("**A quick run**") && text.contains("bench --quick"), "{text}");
     }
 
     #[test]

@@ -4,6 +4,10 @@
 //!
 //! Usage: `unpatched MODULE`, text or binary
 
+#[path = "../../suite/placement.rs"]
+mod placement;
+
+use placement::elsewhere;
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
@@ -18,10 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     linker.func_wrap("host", "add_one", |x: i64| x.wrapping_add(1))?;
     // A module that it cannot compile is an answer, too.
     let module = Module::from_file(&engine, path);
-    for line in std::io::stdin().lock().lines() {
+    for (turn, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line?;
         let time = match &module {
-            Ok(module) => sample(&linker, module, &line),
+            Ok(module) => elsewhere(turn + 1, || sample(&linker, module, &line)),
             Err(error) => Err(format_err!("{error:#}")),
         };
         let mut out = std::io::stdout().lock();

@@ -1,6 +1,6 @@
 //! The backend that switches stacks in compiled code, with Cranelift's `stack_switch`.
 //!
-//! `wasmfx_runtime::native` has the layout of stacks and the invariants N1 to N4. A `stack_switch` exchanges
+//! `wasmfx_runtime::native` has the layout of stacks and the invariants N1 to N5. A `stack_switch` exchanges
 //! the registers of this stack with a control context, and hands over a number, of which
 //! `wasmfx_runtime::layout` has the meaning.
 //!

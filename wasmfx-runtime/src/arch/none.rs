@@ -2,6 +2,7 @@
 
 use crate::layout::VMControlContext;
 
+#[cfg(all(unix, not(any(miri, wasmfx_portable))))]
 pub(crate) fn bottom() -> usize {
     0
 }

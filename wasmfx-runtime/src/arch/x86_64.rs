@@ -15,6 +15,7 @@ pub(crate) unsafe extern "sysv64" fn jump(control: *const VMControlContext, code
 }
 
 /// The return address of the frame that starts a stack.
+#[cfg(not(any(miri, wasmfx_portable)))]
 pub(crate) fn bottom() -> usize {
     // Unwinders look up the instruction before a return address: that of a call, usually.
     bottom_of_stack as *const () as usize + 1
@@ -22,6 +23,7 @@ pub(crate) fn bottom() -> usize {
 
 /// What called the frame that starts a stack, as unwinders see it: a function whose frame is the record of
 /// the parent's frame pointer and program counter in the stack's control context.
+#[cfg(not(any(miri, wasmfx_portable)))]
 #[unsafe(naked)]
 extern "sysv64" fn bottom_of_stack() {
     naked_asm!(

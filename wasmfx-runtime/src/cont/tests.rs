@@ -1,4 +1,5 @@
-//! Continuations and stacks as compiled code and the runtime make, use and end them.
+//! Continuations and stacks as compiled code and the runtime make, use and end them. What compiled code does is done by a
+//! model of it: what matters to the lists.
 
 use super::*;
 use crate::PoolConfig;
