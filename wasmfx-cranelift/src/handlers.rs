@@ -1,7 +1,7 @@
 //! The frame that a resume has, clauses, and what else the instructions of a function share.
 
 use crate::checks::Checked;
-use crate::env::{Builtin, FuncEnv};
+use crate::env::{Backend, Builtin, FuncEnv};
 #[cfg(feature = "native")]
 use crate::view::ContRef;
 use crate::view::{ContObj, Handed, Payload, ResumeFrame, ResumeFrameInit};
@@ -175,12 +175,12 @@ fn fill(
     };
     let suspend_tags = &tags(false, pos);
     let switch_tags = &tags(true, pos);
-    let values = match env.shared().payload {
-        Some(slot) if results > 0 => pos.ins().stack_addr(pointer, slot, 0),
-        _ => pos.ins().iconst(pointer, 0),
-    };
+    let slots = env.shared().payload.filter(|_| results > 0);
+    let results_go = slots.map(|slot| Payload(pos.ins().stack_addr(pointer, slot, 0)));
+    // The native backend's entry code knows its function's.
+    let result_count = (env.backend() == Backend::Libcall).then_some(results);
     let frame = ResumeFrame(pos.ins().stack_addr(pointer, slot, 0));
-    frame.init(env, pos, ResumeFrameInit { suspend_tags, switch_tags, results: (results, Payload(values)) });
+    frame.init(env, pos, ResumeFrameInit { suspend_tags, switch_tags, results: results_go, result_count });
 }
 
 /// Goes to the clause that was taken, or to `ended` if none was. Leaves `builder` in `ended`, unsealed.

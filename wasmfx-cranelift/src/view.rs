@@ -426,8 +426,10 @@ pub(crate) struct ResumeFrameInit<'a> {
     pub(crate) suspend_tags: &'a [Value],
     /// The tags of the switch clauses.
     pub(crate) switch_tags: &'a [Value],
-    /// How many results there are, and where they go.
-    pub(crate) results: (usize, Payload),
+    /// Where results go, if there are any.
+    pub(crate) results: Option<Payload>,
+    /// How many results there are, if somebody wants to know.
+    pub(crate) result_count: Option<usize>,
 }
 
 impl ResumeFrame {
@@ -441,15 +443,20 @@ impl ResumeFrame {
         let store = |pos: &mut FuncCursor<'_>, value, offset| {
             pos.ins().store(flags, value, self.0, offset);
         };
-        for (count, offset) in [
-            (init.suspend_tags.len(), offsets::VMRESUMEFRAME_SUSPEND_COUNT),
-            (init.switch_tags.len(), offsets::VMRESUMEFRAME_SWITCH_COUNT),
-            (init.results.0, offsets::VMRESUMEFRAME_RESULT_COUNT),
-        ] {
-            let count = pos.ins().iconst(ir::types::I32, count as i64);
-            store(pos, count, offset);
+        // Both counts in one word.
+        const { assert!(offsets::VMRESUMEFRAME_SUSPEND_COUNT + 4 == offsets::VMRESUMEFRAME_SWITCH_COUNT) };
+        let counts = [init.suspend_tags.len(), init.switch_tags.len()]
+            .map(|count| u32::try_from(count).expect("validation bounds the number of clauses"));
+        let [low, high] = if env.is_big_endian() { [counts[1], counts[0]] } else { counts };
+        let counts = pos.ins().iconst(ir::types::I64, (u64::from(high) << 32 | u64::from(low)).cast_signed());
+        store(pos, counts, offsets::VMRESUMEFRAME_SUSPEND_COUNT);
+        if let Some(Payload(values)) = init.results {
+            store(pos, values, offsets::VMRESUMEFRAME_VALUES);
         }
-        store(pos, init.results.1.0, offsets::VMRESUMEFRAME_VALUES);
+        if let Some(count) = init.result_count {
+            let count = pos.ins().iconst(ir::types::I32, count as i64);
+            store(pos, count, offsets::VMRESUMEFRAME_RESULT_COUNT);
+        }
         let null = pos.ins().iconst(env.pointer_type(), 0);
         let first = |tags: &[Value]| tags.first().copied().unwrap_or(null);
         store(pos, first(init.suspend_tags), offsets::VMRESUMEFRAME_FIRST);

@@ -383,9 +383,9 @@ pub struct VMResumeFrame {
     pub suspend_count: u32,
     /// `(on $tag switch)` clauses.
     pub switch_count: u32,
-    /// Where results go, `result_count` slots.
+    /// Where results go, if there are any.
     pub values: *mut u128,
-    /// Results that the continuation's type lists.
+    /// Results that the continuation's type lists. Libcall backend.
     pub result_count: u32,
     /// Out: the number of the clause that was taken, among those with labels.
     pub clause: u32,

@@ -100,7 +100,10 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
                         let (results, len) = Continuation::buffer(last.as_ptr());
                         let count = (*frame.as_ptr()).result_count as usize;
                         assert!(count <= len, "C3: a function's results have slots");
-                        ptr::copy_nonoverlapping(results, (*frame.as_ptr()).values, count);
+                        // Of none, nobody says where they go.
+                        if count > 0 {
+                            ptr::copy_nonoverlapping(results, (*frame.as_ptr()).values, count);
+                        }
                     }
                     host.continuations().release(last);
                     return if returned { RETURNED } else { UNWIND };
