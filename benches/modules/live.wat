@@ -1,5 +1,5 @@
 ;;! operation = "a round trip to the next of 10,000 continuations that wait"
-;;! size = 100000
+;;! size = 1000000
 ;; Continuations that stay: 10,000 are resumed in turn, and each suspends again with its number.
 ;;
 ;; `setup` makes them, and runs each until it waits. `run n` resumes n, from the first on, round after round, and adds

@@ -1,5 +1,6 @@
 ;;! operation = "a continuation of the tree: made, suspended once, run to its end"
-;;! size = 11111
+;;! size = 111111
+;;! no_unpatched = "it frees no continuation before its store goes, and fails at some 32,000"
 ;;! talk = 1.72
 ;; Skynet: a tree of continuations in which every node has ten children. A leaf returns its number, a node
 ;; the sum of what its children return.

@@ -59,6 +59,9 @@ pub(crate) struct Target {
     pub(crate) cont: Checked,
     /// How many arguments those are.
     pub(crate) args: usize,
+    /// Where the last one goes.
+    #[cfg_attr(not(feature = "native"), expect(dead_code, reason = "the runtime finds it by itself"))]
+    pub(crate) last_arg: Payload,
     /// The types of what the captured continuation waits for.
     pub(crate) received: Vec<WasmValType>,
 }

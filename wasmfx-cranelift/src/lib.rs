@@ -148,8 +148,10 @@ pub fn switch(
     let captured = *params.last().expect("validation: a switch target's last parameter is a continuation");
     let received = env.cont_ref_params(captured);
     let cont = Checked::new(env, builder, cont);
-    cont.store_args(env, builder, args);
-    let target = Target { cont, args: args.len(), received };
+    let place = cont.contref.next_value(env, builder);
+    place.store(env, builder, args);
+    let last_arg = place.skip(builder, args.len());
+    let target = Target { cont, args: args.len(), last_arg, received };
     (backend::of(env)?.switch)(env, builder, tag, target)
 }
 

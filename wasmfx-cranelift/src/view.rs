@@ -467,6 +467,7 @@ impl ResumeFrame {
         }
     }
 
+    #[cfg(feature = "native")]
     fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32) -> Value {
         let flags = flags(env, builder.func, Region::Payload);
         builder.ins().load(env.pointer_type(), flags, self.0, offset)
@@ -585,7 +586,6 @@ impl Payload {
     }
 
     /// The row from the slot with this number on.
-    #[cfg(feature = "native")]
     pub(crate) fn skip(self, builder: &mut FunctionBuilder<'_>, slots: usize) -> Payload {
         Payload(builder.ins().iadd_imm_s(self.0, i64::from(slot_offset(slots))))
     }

@@ -16,7 +16,7 @@ pub(super) fn switch(
     tag: TagIndex,
     target: Target,
 ) -> WasmResult<Vec<Value>> {
-    let Target { cont: target, args, received } = target;
+    let Target { cont: target, args, received, .. } = target;
     let payload = handlers::payload(env, builder, received.len());
     let vmctx = env.vmctx(builder);
     let tag = env.tag_address(&mut builder.cursor(), tag);

@@ -18,7 +18,7 @@ mod switch;
 use crate::backend::Translate;
 use crate::env::{FuncEnv, NativeBuiltin, NativeEnv};
 use crate::view::{ContRef, Lists};
-use cranelift_codegen::ir::{InstBuilder, TrapCode, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, TrapCode, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::RAISE;
 use wasmtime_environ::WasmResult;
@@ -43,26 +43,31 @@ fn native(env: &mut dyn FuncEnv) -> &mut dyn NativeEnv {
     env.native().expect("an engine that is configured for this backend has what it needs")
 }
 
-/// Gives `cont` a stack if it has none.
+/// Gives `cont` a stack if it has none, and returns its stack limit.
 ///
 /// ```text
-///   brif cont.stack_limit, started, start
+///   brif cont.stack_limit, started(cont.stack_limit), start
 /// start:
 ///   brif lists.stacks, take, ask
 /// take:
 ///   take the first stack, enter it at its top
-///   jump started
+///   jump started(its limit)
 /// ask:
 ///   call start(vmctx, cont)
-///   jump started
-/// started:
+///   jump started(cont.stack_limit)
+/// started(limit):
 /// ```
-fn ensure_started(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont: ContRef) -> WasmResult<()> {
+fn ensure_started(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    cont: ContRef,
+) -> WasmResult<Value> {
     native(env).settle(builder);
     let limit = cont.stack_limit(env, builder);
     let [start, take, ask, started] = std::array::from_fn(|_| builder.create_block());
     [start, take, ask].into_iter().for_each(|block| builder.set_cold_block(block));
-    builder.ins().brif(limit, started, &[], start, &[]);
+    builder.append_block_param(started, env.pointer_type());
+    builder.ins().brif(limit, started, &[BlockArg::Value(limit)], start, &[]);
     builder.seal_block(start);
 
     builder.switch_to_block(start);
@@ -75,22 +80,27 @@ fn ensure_started(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont
     builder.switch_to_block(take);
     let limit = lists.take_stack(env, builder, stack);
     cont.set_stack(env, builder, stack, limit);
-    builder.ins().jump(started, &[]);
+    builder.ins().jump(started, &[BlockArg::Value(limit)]);
 
     builder.switch_to_block(ask);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Start, &[vmctx, cont.0])?;
-    builder.ins().jump(started, &[]);
+    let limit = cont.stack_limit(env, builder);
+    builder.ins().jump(started, &[BlockArg::Value(limit)]);
     builder.seal_block(started);
     builder.switch_to_block(started);
-    Ok(())
+    Ok(builder.block_params(started)[0])
 }
 
-/// Makes `cont`, a started or suspended one, what runs, and returns the outermost stack captured with it. Its
-/// parent and the frame that runs it are for the caller to set.
-fn make_current(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cont: ContRef) -> ContRef {
+/// Makes `cont`, a started or suspended one with this stack limit, what runs, and returns the outermost stack captured with
+/// it. Its parent and the frame that runs it are for the caller to set.
+fn make_current(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    cont: ContRef,
+    limit: Value,
+) -> ContRef {
     native(env).set_current(builder, cont.0);
-    let limit = cont.stack_limit(env, builder);
     native(env).set_stack_limit(builder, limit);
     cont.take_last_ancestor(env, builder)
 }

@@ -42,19 +42,19 @@ pub(super) fn resume(
     results: &[WasmValType],
     clauses: &[Clause],
 ) -> WasmResult<Vec<Value>> {
-    let payload = match input {
-        Input::Values(_) => {
-            ensure_started(env, builder, cont.contref)?;
-            cont.contref.0
-        }
+    let (payload, limit) = match input {
+        Input::Values(_) => (cont.contref.0, ensure_started(env, builder, cont.contref)?),
         // A fresh one has raised it already.
-        Input::Exception(_) => builder.ins().iconst(env.pointer_type(), RAISE.cast_signed()),
+        Input::Exception(_) => {
+            let raise = builder.ins().iconst(env.pointer_type(), RAISE.cast_signed());
+            (raise, cont.contref.stack_limit(env, builder))
+        }
     };
     let (frame, values) = handlers::resume_frame(env, builder, clauses, results.len());
 
     let (parent, parent_limit) = handlers::own_stack(env, builder);
     cont.consume(env, builder);
-    let last = make_current(env, builder, cont.contref);
+    let last = make_current(env, builder, cont.contref, limit);
     last.set_parent(env, builder, parent, frame);
     let own = last.parent_control(builder);
     let theirs = cont.contref.control(builder);

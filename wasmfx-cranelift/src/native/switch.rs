@@ -25,11 +25,11 @@ pub(super) fn switch(
     tag: TagIndex,
     target: Target,
 ) -> WasmResult<Vec<Value>> {
-    let Target { cont: target, args, received } = target;
+    let Target { cont: target, last_arg, received, .. } = target;
     let address = env.tag_address(&mut builder.cursor(), tag);
     let (current, _) = handlers::own_stack(env, builder);
     let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, current, address);
-    ensure_started(env, builder, target.contref)?;
+    let limit = ensure_started(env, builder, target.contref)?;
 
     let payload = handlers::payload(env, builder, received.len());
     let prompt = last.parent(env, builder);
@@ -37,11 +37,10 @@ pub(super) fn switch(
     current.set_suspended(env, builder, last, waits);
     let revision = current.revision(env, builder);
     let obj = ContObj::new(&mut builder.cursor(), current, revision);
-    let place = target.contref.next_value(env, builder).skip(builder, args);
-    place.store(env, builder, &[obj.0]);
+    last_arg.store(env, builder, &[obj.0]);
 
     target.consume(env, builder);
-    let target_last = make_current(env, builder, target.contref);
+    let target_last = make_current(env, builder, target.contref, limit);
     target_last.set_parent(env, builder, prompt, frame);
     let prompts = last.parent_control(builder);
     let place = target_last.parent_control(builder);
