@@ -2,7 +2,7 @@
 
 /// Continuations a store may hold, unless the engine's configuration says otherwise.
 ///
-/// A fresh continuation costs its `VMContRef` and its arguments, 400 bytes or so, and lives until its
+/// A fresh continuation costs its `VMContRef` and its arguments, 450 bytes or so, and lives until its
 /// store does unless it is run: without a limit, a loop over `cont.new` takes the host's memory.
 pub const MAX_CONTINUATIONS: u32 = 1 << 21;
 
