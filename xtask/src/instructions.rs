@@ -177,6 +177,8 @@ fn total(wasmtime: &Path, task: &Task, size: u64) -> Result<u64> {
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(wasmtime);
     command.args(["run", "-W", "stack-switching", "-C", "cache=n", "--allow-precompiled", "--invoke"]);
     command.arg(&task.export).arg(&task.module).arg(size.to_string());
+    // An exception that leaves a continuation would have a backtrace of the host.
+    command.env("RUST_BACKTRACE", "0").env_remove("RUST_LIB_BACKTRACE");
     let (_, said) = tools::outputs(command)?;
     collected(&said).with_context(|| format!("valgrind does not say what it counted:\n{said}"))
 }
