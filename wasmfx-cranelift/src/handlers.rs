@@ -2,8 +2,6 @@
 
 use crate::checks::Checked;
 use crate::env::{Backend, Builtin, FuncEnv};
-#[cfg(feature = "native")]
-use crate::view::ContRef;
 use crate::view::{ContObj, Handed, Payload, ResumeFrame, ResumeFrameInit};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
@@ -87,7 +85,7 @@ pub struct Shared {
     payload: Option<StackSlot>,
     /// The continuation that an activation belongs to, and its stack limit.
     #[cfg(feature = "native")]
-    stack: Option<(Value, Value)>,
+    pub(crate) stack: Option<(Value, Value)>,
 }
 
 /// A frame for some clauses, in order, and so many results.
@@ -109,29 +107,14 @@ impl Shared {
         self.entry = Some((block, builder.func.layout.last_inst(block)));
     }
 
-    fn entry<'f>(&self, func: &'f mut ir::Function) -> FuncCursor<'f> {
+    /// The place that [`Shared::enter`] noted.
+    pub(crate) fn entry<'f>(&self, func: &'f mut ir::Function) -> FuncCursor<'f> {
         let (block, inst) = self.entry.expect("the function was entered");
         match inst {
             Some(inst) => FuncCursor::new(func).after_inst(inst),
             None => FuncCursor::new(func).at_first_insertion_point(block),
         }
     }
-}
-
-/// The continuation that runs, and its stack limit, loaded once per activation: a stack is one continuation's until all
-/// its frames are gone.
-#[cfg(feature = "native")]
-pub(crate) fn own_stack(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> (ContRef, Value) {
-    let (current, limit) = match env.shared().stack {
-        Some(stack) => stack,
-        None => {
-            let pos = &mut env.shared().entry(builder.func);
-            let native = env.native().expect("only the native backend asks");
-            let stack = (native.current(pos), native.stack_limit(pos));
-            *env.shared().stack.insert(stack)
-        }
-    };
-    (ContRef(current), limit)
 }
 
 /// A frame for these clauses and this many results, in the function's own slots.

@@ -36,31 +36,18 @@ impl ContObj {
 #[derive(Clone, Copy)]
 pub(crate) struct ContRef(pub(crate) Value);
 
-/// Loads from what has the region of continuations.
-fn load(
-    env: &mut dyn Memory,
-    builder: &mut FunctionBuilder<'_>,
-    ty: Type,
-    address: Value,
-    offset: i32,
-) -> Value {
-    let flags = flags(env, builder.func, Region::ContRef);
-    builder.ins().load(ty, flags, address, offset)
-}
+/// Something in the region of continuations, by its address.
+trait Object: Copy {
+    fn address(self) -> Value;
 
-/// Stores to what has the region of continuations.
-fn store(env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, address: Value, offset: i32) {
-    let flags = flags(env, builder.func, Region::ContRef);
-    builder.ins().store(flags, value, address, offset);
-}
-
-impl ContRef {
     fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ty: Type, offset: i32) -> Value {
-        load(env, builder, ty, self.0, offset)
+        let flags = flags(env, builder.func, Region::ContRef);
+        builder.ins().load(ty, flags, self.address(), offset)
     }
 
     fn store(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
-        store(env, builder, value, self.0, offset);
+        let flags = flags(env, builder.func, Region::ContRef);
+        builder.ins().store(flags, value, self.address(), offset);
     }
 
     /// The pointer at this offset.
@@ -68,7 +55,15 @@ impl ContRef {
         let ty = env.pointer_type();
         self.load(env, builder, ty, offset)
     }
+}
 
+impl Object for ContRef {
+    fn address(self) -> Value {
+        self.0
+    }
+}
+
+impl ContRef {
     pub(crate) fn revision(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
         self.pointer(env, builder, offsets::VMCONTREF_REVISION)
     }
@@ -188,8 +183,8 @@ impl ContRef {
         self.store(env, builder, lengths, offsets::VMCONTREF_VALUES_LENGTH);
     }
 
-    /// Where a search by it for `key` may begin, if it knows: null otherwise.
-    pub(crate) fn far(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, key: Value) -> Value {
+    /// Where a search by it for `key` may begin: at itself, if it knows nothing better.
+    pub(crate) fn far(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, key: Value) -> ContRef {
         let known = self.pointer(env, builder, offsets::VMCONTREF_FAR_KEY);
         let since = self.pointer(env, builder, offsets::VMCONTREF_FAR_REVISION);
         let revision = self.revision(env, builder);
@@ -197,8 +192,7 @@ impl ContRef {
         let same_revision = builder.ins().icmp(IntCC::Equal, since, revision);
         let holds = builder.ins().band(same_key, same_revision);
         let last = self.pointer(env, builder, offsets::VMCONTREF_FAR_LAST);
-        let null = builder.ins().iconst(env.pointer_type(), 0);
-        builder.ins().select(holds, last, null)
+        ContRef(builder.ins().select(holds, last, self.0))
     }
 
     /// Notes that once it is resumed again, a search by it for `key` may begin at `last`.
@@ -305,14 +299,9 @@ pub(crate) struct Waits {
 pub(crate) struct Stack(pub(crate) Value);
 
 #[cfg(feature = "native")]
-impl Stack {
-    fn next(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
-        let ty = env.pointer_type();
-        load(env, builder, ty, self.0, offsets::VMSTACK_NEXT)
-    }
-
-    fn set_next(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, next: Value) {
-        store(env, builder, next, self.0, offsets::VMSTACK_NEXT);
+impl Object for Stack {
+    fn address(self) -> Value {
+        self.0
     }
 }
 
@@ -322,25 +311,23 @@ impl Stack {
 pub(crate) struct Lists(pub(crate) Value);
 
 #[cfg(feature = "native")]
+impl Object for Lists {
+    fn address(self) -> Value {
+        self.0
+    }
+}
+
+#[cfg(feature = "native")]
 impl Lists {
-    fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32) -> Value {
-        let ty = env.pointer_type();
-        load(env, builder, ty, self.0, offset)
-    }
-
-    fn store(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, value: Value, offset: i32) {
-        store(env, builder, value, self.0, offset);
-    }
-
     fn add(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32, number: i64) {
-        let before = self.load(env, builder, offset);
+        let before = self.pointer(env, builder, offset);
         let after = builder.ins().iadd_imm_s(before, number);
         self.store(env, builder, after, offset);
     }
 
     /// The first free continuation, or null.
     pub(crate) fn free(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContRef {
-        ContRef(self.load(env, builder, offsets::VMCONTINUATIONS_FREE))
+        ContRef(self.pointer(env, builder, offsets::VMCONTINUATIONS_FREE))
     }
 
     /// Takes the first free continuation, `cont`, to make something of it.
@@ -352,7 +339,7 @@ impl Lists {
 
     /// The first idle stack, or null.
     pub(crate) fn stack(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Stack {
-        Stack(self.load(env, builder, offsets::VMCONTINUATIONS_STACKS))
+        Stack(self.pointer(env, builder, offsets::VMCONTINUATIONS_STACKS))
     }
 
     /// Takes the first idle stack, `stack`, and returns the stack limit of who runs on it.
@@ -362,16 +349,16 @@ impl Lists {
         builder: &mut FunctionBuilder<'_>,
         stack: Stack,
     ) -> Value {
-        let next = stack.next(env, builder);
+        let next = stack.pointer(env, builder, offsets::VMSTACK_NEXT);
         self.store(env, builder, next, offsets::VMCONTINUATIONS_STACKS);
         self.add(env, builder, offsets::VMCONTINUATIONS_ROOM, 1);
-        let below = self.load(env, builder, offsets::VMCONTINUATIONS_LIMIT_BELOW);
+        let below = self.pointer(env, builder, offsets::VMCONTINUATIONS_LIMIT_BELOW);
         builder.ins().isub(stack.0, below)
     }
 
     /// How many idle stacks there may be besides.
     pub(crate) fn room(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
-        self.load(env, builder, offsets::VMCONTINUATIONS_ROOM)
+        self.pointer(env, builder, offsets::VMCONTINUATIONS_ROOM)
     }
 
     /// Frees `cont`, which is done but for the next `stack_switch`, and its stack.
@@ -380,7 +367,7 @@ impl Lists {
         let stack = cont.set_free(env, builder, next);
         self.store(env, builder, cont.0, offsets::VMCONTINUATIONS_FREE);
         let Stack(next) = self.stack(env, builder);
-        stack.set_next(env, builder, next);
+        stack.store(env, builder, next, offsets::VMSTACK_NEXT);
         self.store(env, builder, stack.0, offsets::VMCONTINUATIONS_STACKS);
         self.add(env, builder, offsets::VMCONTINUATIONS_ROOM, -1);
     }

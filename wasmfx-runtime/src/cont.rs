@@ -157,16 +157,16 @@ impl Continuations {
         self.lists
     }
 
-    /// As [`Continuations::lists`], for use while no compiled code runs.
-    fn shared(&mut self) -> &mut VMContinuations {
+    /// As [`Continuations::lists`], to read while no compiled code runs.
+    pub(crate) fn seen(&self) -> &VMContinuations {
         // SAFETY: `new` allocated it; compiled code of this store does not run while the runtime has `self`.
-        unsafe { self.lists.as_mut() }
+        unsafe { self.lists.as_ref() }
     }
 
-    /// Bytes from a [`VMStack`] down to the stack limit.
-    pub(crate) fn limit_below(&self) -> usize {
+    /// As [`Continuations::lists`], for use while no compiled code runs.
+    fn shared(&mut self) -> &mut VMContinuations {
         // SAFETY: as above.
-        unsafe { self.lists.as_ref() }.limit_below
+        unsafe { self.lists.as_mut() }
     }
 
     /// The pool that its stacks are from.
@@ -177,10 +177,8 @@ impl Continuations {
     /// How many continuations would be alive if the next [`Continuations::allocate`] succeeded, if that is more than
     /// ever and nobody has been asked whether so many may be: ask, then [`Continuations::permit`].
     pub fn growing(&self) -> Option<usize> {
-        // SAFETY: as in `shared`.
-        let reuses = !unsafe { self.lists.as_ref() }.free.is_null();
         let next = self.reached as usize + 1;
-        (!reuses && next > self.permitted).then_some(next)
+        (self.seen().free.is_null() && next > self.permitted).then_some(next)
     }
 
     /// Notes that `count` continuations may be alive.
@@ -238,18 +236,18 @@ impl Continuations {
 
     /// The free continuations (C4).
     fn free(&self) -> impl Iterator<Item = NonNull<VMContRef>> + '_ {
-        // SAFETY: as in `shared`.
-        let first = unsafe { self.lists.as_ref() }.free;
-        // SAFETY: C4.
-        std::iter::successors(NonNull::new(first), |free| NonNull::new(unsafe { free.as_ref() }.parent))
+        std::iter::successors(NonNull::new(self.seen().free), |free| {
+            // SAFETY: C4.
+            NonNull::new(unsafe { free.as_ref() }.parent)
+        })
     }
 
     /// The idle stacks that have not been trimmed (C4).
     fn hot_stacks(&self) -> impl Iterator<Item = NonNull<VMStack>> + '_ {
-        // SAFETY: as in `shared`.
-        let first = unsafe { self.lists.as_ref() }.stacks;
-        // SAFETY: C4.
-        std::iter::successors(NonNull::new(first), |stack| NonNull::new(unsafe { stack.as_ref() }.next))
+        std::iter::successors(NonNull::new(self.seen().stacks), |stack| {
+            // SAFETY: C4.
+            NonNull::new(unsafe { stack.as_ref() }.next)
+        })
     }
 
     /// The continuation at an index below `reached`.
@@ -471,8 +469,7 @@ impl Continuations {
         Statistics {
             alive: self.alive(),
             peak: self.reached as usize,
-            // SAFETY: as in `shared`.
-            created: unsafe { self.lists.as_ref() }.created,
+            created: self.seen().created,
             stacks: self.stacks,
             bytes_reserved: self.stacks * self.pool.slot_size(),
             bytes_resident: self.pool.resident(in_use.chain(hot).chain(idle)),

@@ -333,7 +333,12 @@ pub struct VMStack {
 impl VMStack {
     /// The frame pointer at which the frames of the stack below `stack` end.
     pub fn entry_fp(stack: *const VMStack) -> usize {
-        stack.addr() - 2 * size_of::<usize>()
+        Self::return_address(stack.cast_mut()).addr() - size_of::<usize>()
+    }
+
+    /// The word below `stack`: the stack pointer with which its stack is entered, and what stands there.
+    pub fn return_address(stack: *mut VMStack) -> *mut usize {
+        stack.cast::<usize>().wrapping_sub(1)
     }
 }
 

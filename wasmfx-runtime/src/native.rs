@@ -52,7 +52,7 @@ use crate::arch;
 use crate::check;
 use crate::cont::Continuation;
 use crate::host::Host;
-use crate::layout::{UNWOUND, VMContRef, VMContState};
+use crate::layout::{UNWOUND, VMContRef, VMContState, VMStack};
 use std::ptr::NonNull;
 
 /// Gives a fresh continuation a stack on which its entry code can be switched to. It stays fresh.
@@ -74,9 +74,9 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     };
     this.vm.stack = stack.as_ptr();
     // The entry code pushes the frame pointer below the return address.
-    this.vm.control.sp = stack.as_ptr().cast::<usize>().wrapping_sub(1).expose_provenance();
+    this.vm.control.sp = VMStack::return_address(stack.as_ptr()).expose_provenance();
     this.vm.control.fp = (&raw mut this.vm.parent_control.fp).expose_provenance();
-    this.vm.stack_limit = stack.addr().get() - continuations.limit_below();
+    this.vm.stack_limit = stack.addr().get() - continuations.seen().limit_below;
     Ok(())
 }
 

@@ -43,6 +43,20 @@ fn native(env: &mut dyn FuncEnv) -> &mut dyn NativeEnv {
     env.native().expect("an engine that is configured for this backend has what it needs")
 }
 
+/// The continuation that runs, and its stack limit, loaded once per activation: a stack is one continuation's until all
+/// its frames are gone.
+fn own_stack(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> (ContRef, Value) {
+    let (current, limit) = match env.shared().stack {
+        Some(stack) => stack,
+        None => {
+            let pos = &mut env.shared().entry(builder.func);
+            let stack = (native(env).current(pos), native(env).stack_limit(pos));
+            *env.shared().stack.insert(stack)
+        }
+    };
+    (ContRef(current), limit)
+}
+
 /// Gives `cont` a stack if it has none, and returns its stack limit.
 ///
 /// ```text

@@ -1,6 +1,6 @@
 //! `resume`, `resume_throw` and `resume_throw_ref`.
 
-use super::{NO_RETURN, ensure_started, make_current, native};
+use super::{NO_RETURN, ensure_started, make_current, native, own_stack};
 use crate::checks::Checked;
 use crate::env::{FuncEnv, NativeBuiltin};
 use crate::handlers::{self, Clause, Input};
@@ -52,7 +52,7 @@ pub(super) fn resume(
     };
     let (frame, values) = handlers::resume_frame(env, builder, clauses, results.len());
 
-    let (parent, parent_limit) = handlers::own_stack(env, builder);
+    let (parent, parent_limit) = own_stack(env, builder);
     cont.consume(env, builder);
     let last = make_current(env, builder, cont.contref, limit);
     last.set_parent(env, builder, parent, frame);

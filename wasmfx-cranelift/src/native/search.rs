@@ -77,8 +77,7 @@ pub(super) fn search(
         ClauseKind::Switch => builder.ins().bor_imm_s(tag, 1),
     };
     let begin = current.far(env, builder, key);
-    let begin = builder.ins().select(begin, begin, current.0);
-    builder.ins().jump(stack, &[BlockArg::Value(begin)]);
+    builder.ins().jump(stack, &[BlockArg::Value(begin.0)]);
 
     builder.switch_to_block(stack);
     let cont = ContRef(builder.block_params(stack)[0]);

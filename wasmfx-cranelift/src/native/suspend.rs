@@ -1,9 +1,8 @@
 //! `suspend`.
 
 use super::search::{Found, search};
-use super::{native, raise_if_thrown};
+use super::{native, own_stack, raise_if_thrown};
 use crate::env::FuncEnv;
-use crate::handlers;
 use crate::view::{ClauseKind, Payload, Waits};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
@@ -25,7 +24,7 @@ pub(super) fn suspend(
     results: &[WasmValType],
 ) -> WasmResult<Vec<Value>> {
     let address = env.tag_address(&mut builder.cursor(), tag);
-    let (current, _) = handlers::own_stack(env, builder);
+    let (current, _) = own_stack(env, builder);
     let Found { last, frame, clause } = search(env, builder, ClauseKind::Suspend, current, address);
     frame.set_clause(env, builder, clause);
 

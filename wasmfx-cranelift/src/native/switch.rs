@@ -1,7 +1,7 @@
 //! `switch`.
 
 use super::search::{Found, search};
-use super::{ensure_started, make_current, native, raise_if_thrown};
+use super::{ensure_started, make_current, native, own_stack, raise_if_thrown};
 use crate::env::FuncEnv;
 use crate::handlers::{self, Target};
 use crate::view::{ClauseKind, ContObj, Waits};
@@ -27,7 +27,7 @@ pub(super) fn switch(
 ) -> WasmResult<Vec<Value>> {
     let Target { cont: target, last_arg, received, .. } = target;
     let address = env.tag_address(&mut builder.cursor(), tag);
-    let (current, _) = handlers::own_stack(env, builder);
+    let (current, _) = own_stack(env, builder);
     let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, current, address);
     let limit = ensure_started(env, builder, target.contref)?;
 

@@ -331,7 +331,7 @@ impl Stack {
         // SAFETY: M2; the top is aligned to a cache line, and a stack has more than a page.
         unsafe {
             record.write(VMStack { next: ptr::null_mut(), size: self.size, slot: self.slot });
-            record.cast::<usize>().wrapping_sub(1).write(arch::bottom());
+            VMStack::return_address(record).write(arch::bottom());
         }
         NonNull::new(record).ok_or(self)
     }
