@@ -8,7 +8,7 @@
 //!   two threads against one.
 //! * `cargo test --bench suite`: each benchmark once, small, on each backend, as part of the tests.
 //!
-//! A sample: store and instance are made, elsewhere in memory than the last time (`suite/placement.rs`), `setup` is
+//! A sample (`suite/sample.rs`): store and instance are made, elsewhere in memory than the last time, `setup` is
 //! called if there is one, `run` is called for a few operations,
 //! and then, timed, for as many as the header says. Its result must be that of `expected`. An operation's time is the
 //! sample's, divided by their number.
@@ -30,10 +30,12 @@ mod contestants;
 mod floors;
 #[path = "suite/generate.rs"]
 mod generate;
-#[path = "suite/placement.rs"]
-mod placement;
 #[path = "suite/results.rs"]
 mod results;
+#[path = "suite/sample.rs"]
+mod sample;
+#[path = "suite/spread.rs"]
+mod spread;
 #[path = "../tests/support/mod.rs"]
 mod support;
 #[path = "suite/threads.rs"]
@@ -47,6 +49,7 @@ use libtest_mimic::{Arguments, Trial};
 use results::{Measured, Results, Samples};
 use std::path::Path;
 use std::time::Duration;
+use wasmfx::wasmtime as api;
 
 /// Interleaved samples of each contestant.
 const SAMPLES: usize = 31;
@@ -58,7 +61,7 @@ const SMALL: u32 = 2_500;
 fn main() -> Result<()> {
     let args = Arguments::from_args();
     let (_, best) = *support::backends().last().expect("there is one at least");
-    let engine = contestants::engine(best)?;
+    let engine = contestants::engine(best, false)?;
     let all = catalogue::all(&engine)?;
     if let Some(directory) = std::env::var_os("WASMFX_EXPORT") {
         return catalogue::export(&engine, &all, Path::new(&directory)).context("WASMFX_EXPORT");

@@ -1,4 +1,5 @@
 ;;! operation = "a connection: made, waits while 10,000 do, answers with 32 KiB of C stack, ends"
+;;! inlined = true
 ;;! size = 200000
 ;;! no_unpatched = "it frees no continuation before its store goes, and fails at some 32,000"
 ;;! talk = 1.49

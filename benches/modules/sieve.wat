@@ -1,4 +1,5 @@
 ;;! operation = "a number tried, by a chain of one filter for each prime below it"
+;;! inlined = true
 ;;! size = 5000
 ;;! talk = 2.61
 ;; The sieve of Eratosthenes from generators: a source counts up from 2, and in front of it comes one filter for each

@@ -1,4 +1,5 @@
 ;;! operation = "a continuation of the tree: made, suspended once, run to its end"
+;;! inlined = true
 ;;! size = 111111
 ;;! no_unpatched = "it frees no continuation before its store goes, and fails at some 32,000"
 ;;! talk = 1.72

@@ -28,6 +28,9 @@ pub(crate) struct Header {
     /// Whether its instructions are counted.
     #[serde(default)]
     pub(crate) micro: bool,
+    /// Whether there is a second benchmark of the same code, compiled with inlining.
+    #[serde(default)]
+    pub(crate) inlined: bool,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -45,6 +48,8 @@ pub(crate) struct Benchmark {
     pub(crate) header: Header,
     pub(crate) wasm: Vec<u8>,
     pub(crate) export: String,
+    /// Whether this build's compiler may inline functions. As published it does not inline those that switch stacks.
+    pub(crate) inlining: bool,
 }
 
 /// All of them. The engine is one that can compile them.
@@ -87,10 +92,35 @@ fn add(engine: &Engine, name: &str, header: Header, wasm: Vec<u8>, all: &mut Vec
             Some(variant) if variant.starts_with('_') => format!("{name}{variant}"),
             _ => continue,
         };
-        all.push(Benchmark { name, header: header.clone(), wasm: wasm.clone(), export: export.to_owned() });
+        let plain = Benchmark {
+            name,
+            header: header.clone(),
+            wasm: wasm.clone(),
+            export: export.to_owned(),
+            inlining: false,
+        };
+        if header.inlined {
+            all.push(inlined(&plain));
+        }
+        all.push(plain);
     }
     ensure!(all.len() > before, "it exports neither `run` nor `run_X`");
     Ok(())
+}
+
+/// The same code with inlining.
+fn inlined(plain: &Benchmark) -> Benchmark {
+    let Header { operation, no_unpatched, .. } = &plain.header;
+    let forbidden = "it cannot inline in an engine with stack switching".to_owned();
+    let header = Header {
+        operation: format!("{operation}; with inlining"),
+        no_unpatched: Some(no_unpatched.clone().unwrap_or(forbidden)),
+        // As it was in the talk.
+        talk: None,
+        micro: false,
+        ..plain.header.clone()
+    };
+    Benchmark { name: format!("{}_inlined", plain.name), header, inlining: true, ..plain.clone() }
 }
 
 /// What a program without this catalogue needs to run a benchmark.
@@ -108,7 +138,7 @@ struct Exported<'a> {
 pub(crate) fn export(engine: &Engine, all: &[Benchmark], directory: &Path) -> Result<()> {
     let mut exported = Vec::new();
     for benchmark in all.iter().filter(|benchmark| benchmark.header.micro) {
-        let Benchmark { name, header, wasm, export } = benchmark;
+        let Benchmark { name, header, wasm, export, .. } = benchmark;
         let module = Module::new(engine, wasm)?;
         let obstacle = if module.imports().len() > 0 {
             Some("it imports what the command line does not have")

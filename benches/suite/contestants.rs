@@ -1,20 +1,17 @@
 //! Who runs a benchmark: this build's backends, programs in processes of their own, libraries.
 
 use crate::catalogue::Benchmark;
-use crate::placement::elsewhere;
 use crate::results::LeftOut;
+use crate::sample::Subject;
 use crate::{floors, support};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wasmfx::StackSwitchingBackend;
-use wasmfx::wasmtime::{Engine, Linker, Module, Store};
-
-/// Operations before a sample's clock starts.
-const WARM_UP: u32 = 10;
+use wasmfx::wasmtime::{Engine, Inlining, Module};
 
 /// Something that takes samples of one benchmark.
 pub(crate) trait Contestant {
@@ -38,53 +35,30 @@ impl Entry {
 
 /// Module and engine, in this process.
 pub(crate) struct Wasm {
-    module: Module,
-    linker: Linker<()>,
+    subject: Subject,
     export: String,
-    samples: usize,
 }
 
 impl Wasm {
     pub(crate) fn new(backend: StackSwitchingBackend, benchmark: &Benchmark) -> Result<Wasm> {
-        let engine = engine(backend)?;
-        let mut linker = Linker::new(&engine);
-        linker.func_wrap("host", "add_one", |x: i64| x.wrapping_add(1))?;
-        let module = Module::new(&engine, &benchmark.wasm)?;
-        Ok(Wasm { module, linker, export: benchmark.export.clone(), samples: 0 })
+        let module = Module::new(&engine(backend, benchmark.inlining)?, &benchmark.wasm)?;
+        Ok(Wasm { subject: Subject::new(module)?, export: benchmark.export.clone() })
     }
 }
 
-/// An engine for that backend.
-pub(crate) fn engine(backend: StackSwitchingBackend) -> Result<Engine> {
+/// An engine for that backend, whose compiler may inline functions or not.
+pub(crate) fn engine(backend: StackSwitchingBackend, inlining: bool) -> Result<Engine> {
     let mut config = wasmfx::config();
     config.stack_switching_backend(backend);
+    if inlining {
+        config.compiler_inlining(Inlining::Yes);
+    }
     Ok(Engine::new(&config)?)
 }
 
 impl Contestant for Wasm {
     fn sample(&mut self, size: u32) -> Result<Duration> {
-        self.samples += 1;
-        elsewhere(self.samples, || self.run(size))
-    }
-}
-
-impl Wasm {
-    fn run(&self, size: u32) -> Result<Duration> {
-        // Of its own: continuations that a sample leaves suspended live as long as their store.
-        let mut store = Store::new(self.module.engine(), ());
-        let instance = self.linker.instantiate(&mut store, &self.module)?;
-        let run = instance.get_typed_func::<u32, u64>(&mut store, &self.export)?;
-        let expected = instance.get_typed_func::<u32, u64>(&mut store, "expected")?;
-        if let Ok(setup) = instance.get_typed_func::<(), ()>(&mut store, "setup") {
-            setup.call(&mut store, ())?;
-        }
-        run.call(&mut store, size.min(WARM_UP))?;
-        let start = Instant::now();
-        let result = run.call(&mut store, size)?;
-        let time = start.elapsed();
-        let expected = expected.call(&mut store, size)?;
-        ensure!(result == expected, "{} {size} returned {result} where {expected} is right", self.export);
-        Ok(time)
+        Ok(self.subject.sample(&self.export, size)?)
     }
 }
 

@@ -24,7 +24,16 @@ pub(crate) fn all() -> Vec<(String, Header, Vec<u8>)> {
 }
 
 fn header(operation: String, size: u32) -> Header {
-    Header { operation, size, no_unpatched: None, no_v8: None, floor: None, talk: None, micro: true }
+    Header {
+        operation,
+        size,
+        no_unpatched: None,
+        no_v8: None,
+        floor: None,
+        talk: None,
+        micro: true,
+        inlined: false,
+    }
 }
 
 // The types that all of these modules have, by index.

@@ -1,5 +1,6 @@
 //! What was measured, for people and for programs.
 
+use crate::spread::Spread;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -35,29 +36,17 @@ pub(crate) struct LeftOut {
     pub(crate) why: String,
 }
 
-/// Median and quartiles: the first, the second and the third.
-pub(crate) fn quartiles(values: impl IntoIterator<Item = f64>) -> [f64; 3] {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    // Between two values, in proportion.
-    [0.25, 0.5, 0.75].map(|part| {
-        let place = part * (values.len() - 1) as f64;
-        let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
-        below + (above - below) * place.fract()
-    })
-}
-
 impl Measured {
     pub(crate) fn print(&self) {
         println!("{}: {}", self.name, self.operation);
         for (i, contestant) in self.contestants.iter().enumerate() {
-            let [_, median, _] = quartiles(contestant.ns.iter().copied());
+            let Spread { median, .. } = Spread::of(contestant.ns.iter().copied());
             print!("  {:<14} {median:9.1} ns", contestant.name);
             if i > 0 {
                 // Native, where there is one.
                 let first = &self.contestants[0];
                 let ratios = contestant.ns.iter().zip(&first.ns).map(|(other, first)| other / first);
-                let [low, median, high] = quartiles(ratios);
+                let Spread { low, median, high } = Spread::of(ratios);
                 print!("  {median:6.2} times {} (quartiles {low:.2} to {high:.2})", first.name);
             }
             println!();

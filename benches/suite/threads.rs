@@ -2,7 +2,7 @@
 
 use crate::catalogue::Benchmark;
 use crate::contestants::engine;
-use crate::results::quartiles;
+use crate::spread::Spread;
 use crate::support;
 use anyhow::{Result, ensure};
 use std::time::{Duration, Instant};
@@ -51,9 +51,9 @@ fn time(runners: &mut [Runner]) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// How many times the operations of one thread two threads make in a second, 2 at best: quartiles.
-fn ratios(backend: StackSwitchingBackend, benchmark: &Benchmark) -> Result<[f64; 3]> {
-    let engine = engine(backend)?;
+/// How many times the operations of one thread two threads make in a second, 2 at best.
+fn ratios(backend: StackSwitchingBackend, benchmark: &Benchmark) -> Result<Spread> {
+    let engine = engine(backend, benchmark.inlining)?;
     let module = Module::new(&engine, &benchmark.wasm)?;
     let runner = || Runner::new(&engine, &module, benchmark.header.size);
     let mut runners = [runner()?, runner()?];
@@ -64,14 +64,14 @@ fn ratios(backend: StackSwitchingBackend, benchmark: &Benchmark) -> Result<[f64;
         let two = time(&mut runners)?;
         ratios.push(2.0 * one.as_secs_f64() / two.as_secs_f64());
     }
-    Ok(quartiles(ratios))
+    Ok(Spread::of(ratios))
 }
 
 /// Prints the ratios of each backend. The benchmark has neither `setup` nor imports.
 pub(crate) fn print(benchmark: &Benchmark) -> Result<()> {
     println!("{} on two threads, {SAMPLES} interleaved samples:", benchmark.name);
     for (name, backend) in support::backends().into_iter().rev() {
-        let [low, median, high] = ratios(backend, benchmark)?;
+        let Spread { low, median, high } = ratios(backend, benchmark)?;
         println!("  {name:<8} {median:.2} times the throughput of one (quartiles {low:.2} to {high:.2})");
     }
     Ok(())

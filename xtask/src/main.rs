@@ -22,6 +22,8 @@ mod report;
 mod results;
 mod run;
 mod setup;
+#[path = "../../benches/suite/spread.rs"]
+mod spread;
 mod stamp;
 mod tools;
 

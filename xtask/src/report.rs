@@ -1,6 +1,7 @@
 //! The results as Markdown: `benches/REPORT.md`, and the part of them that stands in the README.
 
-use crate::results::{Benchmark, COROSENSEI, FIBER, LIBCALL, NATIVE, Results, Spread, UNPATCHED, V8};
+use crate::results::{Benchmark, COROSENSEI, FIBER, LIBCALL, NATIVE, Results, UNPATCHED, V8};
+use crate::spread::Spread;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
 

@@ -1,6 +1,7 @@
 //! What the bench `suite` measured, as it writes it to the file that `WASMFX_RESULTS` names, and the statistics
 //! of it.
 
+use crate::spread::Spread;
 use crate::tools;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -76,31 +77,10 @@ pub struct Machine {
     pub v8: Option<String>,
 }
 
-/// A median and the quartiles around it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    pub low: f64,
-    pub median: f64,
-    pub high: f64,
-}
-
-impl Spread {
-    /// Of at least one value. Between two values, it is in proportion.
-    pub fn of(mut values: Vec<f64>) -> Spread {
-        values.sort_by(f64::total_cmp);
-        let at = |part: f64| {
-            let place = part * (values.len() - 1) as f64;
-            let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
-            below + (above - below) * place.fract()
-        };
-        Spread { low: at(0.25), median: at(0.5), high: at(0.75) }
-    }
-}
-
 impl Contestant {
     /// Nanoseconds per operation.
     pub fn time(&self) -> Spread {
-        Spread::of(self.ns.clone())
+        Spread::of(self.ns.iter().copied())
     }
 }
 
@@ -118,7 +98,7 @@ impl Benchmark {
     /// slows the machine down for a while slows both down.
     pub fn ratio(&self, over: &str, under: &str) -> Option<Spread> {
         let (over, under) = (self.contestant(over)?, self.contestant(under)?);
-        Some(Spread::of(over.ns.iter().zip(&under.ns).map(|(over, under)| over / under).collect()))
+        Some(Spread::of(over.ns.iter().zip(&under.ns).map(|(over, under)| over / under)))
     }
 }
 
