@@ -4,7 +4,6 @@ use crate::checks::Checked;
 use crate::env::{Backend, FuncEnv};
 use crate::handlers::{Clause, Input, Target};
 use crate::libcall;
-use crate::view::Payload;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 #[cfg(not(feature = "native"))]
@@ -23,9 +22,9 @@ pub(crate) struct Translate {
     /// The continuation, to which its input was handed over, what that is, and the types of its results.
     pub(crate) resume:
         fn(Env<'_>, Builder<'_, '_>, Checked, Input<'_>, &[WasmValType], &[Clause]) -> WasmResult<Vec<Value>>,
-    /// How many values the tag's payload has, the payload, stored where the tag's results go, and their types.
+    /// The tag, its payload, and the types of its results.
     pub(crate) suspend:
-        fn(Env<'_>, Builder<'_, '_>, TagIndex, usize, Payload, &[WasmValType]) -> WasmResult<Vec<Value>>,
+        fn(Env<'_>, Builder<'_, '_>, TagIndex, &[Value], &[WasmValType]) -> WasmResult<Vec<Value>>,
     pub(crate) switch: fn(Env<'_>, Builder<'_, '_>, TagIndex, Target) -> WasmResult<Vec<Value>>,
 }
 

@@ -34,13 +34,13 @@ pub enum Builtin {
 /// A call into the runtime that only the native backend makes. `wasmfx_runtime::native` has the meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NativeBuiltin {
-    /// `(vmctx, contref) -> i8`: `native::start`.
+    /// `(vmctx, contref)`: `native::start`. To be called so that registers are preserved.
     Start,
-    /// `(vmctx, contref) -> i8`: `native::finish`.
+    /// `(vmctx, contref)`: `native::finish`.
     Finish,
-    /// `(vmctx, contref) -> i8`: `native::finish`; then goes on unwinding, and so does not return.
+    /// `(vmctx, contref)`: `native::finish`; then goes on unwinding, and so does not return.
     Unwind,
-    /// `(vmctx) -> i8`: raises the store's pending exception, and so does not return.
+    /// `(vmctx)`: raises the store's pending exception, and so does not return.
     Raise,
 }
 
@@ -110,13 +110,13 @@ pub trait NativeEnv {
     /// instruction, one side of which calls.
     fn settle(&mut self, builder: &mut FunctionBuilder<'_>);
 
-    /// As [`FuncEnv::call`].
+    /// As [`FuncEnv::call`], but that there is no result.
     fn call_native(
         &mut self,
         builder: &mut FunctionBuilder<'_>,
         builtin: NativeBuiltin,
         args: &[ir::Value],
-    ) -> WasmResult<ir::Value>;
+    ) -> WasmResult<()>;
 }
 
 /// The environment of the function being translated.

@@ -83,9 +83,8 @@ pub struct Shared {
     /// The frame of other resumes.
     frame: Option<StackSlot>,
     payload: Option<StackSlot>,
-    /// The continuation that an activation belongs to, and its stack limit.
     #[cfg(feature = "native")]
-    pub(crate) stack: Option<(Value, Value)>,
+    pub(crate) own: crate::native::Own,
 }
 
 /// A frame for some clauses, in order, and so many results.
@@ -102,9 +101,11 @@ impl Shared {
     const MAX_CLAUSES: usize = 64;
 
     /// Notes that `builder` is where every activation has checked its stack, and has done nothing else yet.
-    pub fn enter(&mut self, builder: &FunctionBuilder<'_>) {
+    pub fn enter(&mut self, builder: &mut FunctionBuilder<'_>) {
         let block = builder.current_block().expect("there is code to come");
         self.entry = Some((block, builder.func.layout.last_inst(block)));
+        #[cfg(feature = "native")]
+        self.own.enter(builder);
     }
 
     /// The place that [`Shared::enter`] noted.
@@ -212,7 +213,7 @@ pub(crate) fn dispatch(
         let types = env.tag_params(tag);
         let mut args = Vec::with_capacity(types.len() + 1);
         if !types.is_empty() {
-            args = captured.values(env, builder).load(env, builder, &types);
+            args = captured.payload(env, builder, types.len()).load(env, builder, &types);
         }
         let revision = captured.revision(env, builder);
         args.push(ContObj::new(&mut builder.cursor(), captured, revision).0);

@@ -83,9 +83,7 @@ pub fn suspend(
 ) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
     let results = env.tag_results(tag);
-    let payload = handlers::payload(env, builder, args.len().max(results.len()));
-    payload.store(env, builder, args);
-    (backend::of(env)?.suspend)(env, builder, tag, args.len(), payload, &results)
+    (backend::of(env)?.suspend)(env, builder, tag, args, &results)
 }
 
 /// `resume $ty clause*`: the results of the continuation `cont`. When control goes to a clause's label

@@ -1,12 +1,12 @@
 //! Typed views over `ir::Value`: translation never sees an offset.
 
-use crate::env::{FuncEnv, Memory, Region};
+use crate::env::{Backend, FuncEnv, Memory, Region};
 use cranelift_codegen::cursor::FuncCursor;
 #[cfg(feature = "native")]
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::{OUTCOME, SLOT_SIZE, offsets};
+use wasmfx_runtime::layout::{INLINE_ARGS, OUTCOME, SLOT_SIZE, offsets};
 use wasmtime_environ::WasmValType;
 
 /// A continuation reference: a `VMContObj` as one integer, pointer in its low half.
@@ -95,9 +95,27 @@ impl ContRef {
         self.store(env, builder, ty, offsets::VMCONTREF_WAITS_FOR);
     }
 
-    /// The first slot of its values. Of one that was captured by `suspend`, the tag's payload.
+    /// The first slot of its values.
     pub(crate) fn values(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
         Payload(self.pointer(env, builder, offsets::VMCONTREF_VALUES_DATA))
+    }
+
+    /// The payload of the tag that it was captured by, of so many values.
+    pub(crate) fn payload(
+        self,
+        env: &mut dyn FuncEnv,
+        builder: &mut FunctionBuilder<'_>,
+        values: usize,
+    ) -> Payload {
+        match env.backend() {
+            Backend::Native if values <= INLINE_ARGS => self.args(builder),
+            _ => self.values(env, builder),
+        }
+    }
+
+    /// The slots that it has itself.
+    pub(crate) fn args(self, builder: &mut FunctionBuilder<'_>) -> Payload {
+        Payload(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_ARGS)))
     }
 
     /// Where the next unbound value goes.
@@ -172,8 +190,8 @@ impl ContRef {
         waits: Waits,
     ) {
         self.store(env, builder, last.0, offsets::VMCONTREF_LAST_ANCESTOR);
-        if let Some(Payload(payload)) = waits.payload {
-            self.store(env, builder, payload, offsets::VMCONTREF_VALUES_DATA);
+        if let Some(Payload(place)) = waits.place {
+            self.store(env, builder, place, offsets::VMCONTREF_VALUES_DATA);
         }
         // Both lengths in one word: none is bound.
         const { assert!(offsets::VMCONTREF_VALUES_LENGTH + 4 == offsets::VMCONTREF_VALUES_CAPACITY) };
@@ -216,16 +234,11 @@ impl ContRef {
         self.store(env, builder, null, offsets::VMCONTREF_FAR_KEY);
     }
 
-    /// What a fresh one will run: the function, its caller's context, its arguments.
-    pub(crate) fn to_run(
-        self,
-        env: &mut dyn Memory,
-        builder: &mut FunctionBuilder<'_>,
-    ) -> (Value, Value, Payload) {
+    /// What a fresh one will run: the function, and its caller's context.
+    pub(crate) fn to_run(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> (Value, Value) {
         (
             self.pointer(env, builder, offsets::VMCONTREF_FUNC),
             self.pointer(env, builder, offsets::VMCONTREF_CALLER_VMCTX),
-            self.values(env, builder),
         )
     }
 
@@ -240,9 +253,9 @@ impl ContRef {
     ) {
         self.store(env, builder, func, offsets::VMCONTREF_FUNC);
         self.store(env, builder, caller_vmctx, offsets::VMCONTREF_CALLER_VMCTX);
-        let own = Payload(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_ARGS)));
-        let payload = (args > 0).then_some(own);
-        self.set_suspended(env, builder, self, Waits { payload, capacity: args });
+        let own = self.args(builder);
+        let place = (args > 0).then_some(own);
+        self.set_suspended(env, builder, self, Waits { place, capacity: args });
     }
 
     /// Gives it a stack, to start at its top.
@@ -287,8 +300,8 @@ impl ContRef {
 /// What a suspended continuation waits for.
 #[cfg(feature = "native")]
 pub(crate) struct Waits {
-    /// Where it goes, and where a payload is; `None` if there is neither.
-    pub(crate) payload: Option<Payload>,
+    /// Where it goes, and where a payload is that is not in the continuation itself; `None` if there is neither.
+    pub(crate) place: Option<Payload>,
     /// How many values.
     pub(crate) capacity: usize,
 }

@@ -25,7 +25,7 @@
 //!                      | parent_entry, entry      where its frames end       |
 //!                      | far                      see N5                     |
 //!                      +-----------------------------------------------------+ 208
-//!                      | args                     arguments, if they are few |
+//!                      | args                     values, if they are few    |
 //!                      +-----------------------------------------------------+ 256
 //!
 //! VMContinuations, one per store
@@ -44,7 +44,7 @@
 //!
 //! | to | address of | outcome | means |
 //! | --- | --- | --- | --- |
-//! | `resume` | what was captured | none | clause `frame.clause` was taken: the payload is at the captured `values.data` |
+//! | `resume` | what was captured | none | clause `frame.clause` was taken: the payload is at the captured `args`, or at its `values.data` if there is more of it (native), or always (libcall) |
 //! | | what ended | [`RETURNED`] | its results are at `frame.values`; it is free again |
 //! | | what ended | [`KEPT`] | its results are at `frame.values`; the runtime is to end it |
 //! | | what ended | [`UNWOUND`] | it was unwound by an exception |
@@ -133,8 +133,8 @@ pub const fn with_fingerprint<const N: usize>(prefix: &str, fingerprint: u64) ->
 /// little-endian format the values have.
 pub const SLOT_SIZE: usize = 16;
 
-/// Values of a fresh continuation that its `VMContRef` has room for. With these it takes four cache lines; most functions
-/// that run on a continuation have fewer parameters.
+/// Values on their way into or out of a continuation that its `VMContRef` has room for. With these it takes four cache
+/// lines; mostly there are fewer.
 pub const INLINE_ARGS: usize = 3;
 
 /// A tag's definition. Tags are compared by this address: an imported tag has its exporter's.
@@ -296,7 +296,8 @@ pub struct VMContRef {
     /// else anything.
     pub far: VMFarHandler,
 
-    /// The memory of `values` while it is fresh, if that is enough.
+    /// The memory of `values` if that is enough: while it is fresh, and with the native backend while it is suspended. A
+    /// payload that it suspends itself with, likewise.
     pub args: [u128; INLINE_ARGS],
 }
 

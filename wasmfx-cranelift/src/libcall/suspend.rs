@@ -1,12 +1,13 @@
 //! `suspend`.
 
 use crate::env::{Builtin, FuncEnv};
-use crate::view::Payload;
+use crate::handlers;
 use cranelift_codegen::ir::{InstBuilder, Value, types::I32};
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
 
 /// ```text
+///   store the payload where the results will be
 ///   call suspend(vmctx, tag, payload, count of results)   returns once resumed
 ///   load the results
 /// ```
@@ -14,10 +15,11 @@ pub(super) fn suspend(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
     tag: TagIndex,
-    _args: usize,
-    payload: Payload,
+    args: &[Value],
     results: &[WasmValType],
 ) -> WasmResult<Vec<Value>> {
+    let payload = handlers::payload(env, builder, args.len().max(results.len()));
+    payload.store(env, builder, args);
     let vmctx = env.vmctx(builder);
     let tag = env.tag_address(&mut builder.cursor(), tag);
     let count = builder.ins().iconst(I32, results.len() as i64);

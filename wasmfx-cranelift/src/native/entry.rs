@@ -46,7 +46,9 @@ pub trait EntryEnv: Memory {
 /// What is on the lists is still in use for the length of a `stack_switch`; nobody looks at them meanwhile.
 pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, contref: Value, entry: Entry) {
     let contref = ContRef(contref);
-    let (func, caller_vmctx, args) = contref.to_run(env, builder);
+    let (func, caller_vmctx) = contref.to_run(env, builder);
+    let inline = entry.params.len() <= INLINE_ARGS;
+    let args = if inline { contref.args(builder) } else { contref.values(env, builder) };
     let (wasm_call, vmctx) = env.load_callee(builder, func);
     let mut values = vec![vmctx, caller_vmctx];
     // Collected references too: no collection can come before the call, which takes them.
@@ -61,7 +63,7 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
         frame.results(env, builder).store(env, builder, &results);
     }
     // Its own buffer of arguments the runtime frees.
-    if !entry.tell && entry.params.len() <= INLINE_ARGS {
+    if !entry.tell && inline {
         let free = builder.create_block();
         let keep = builder.create_block();
         builder.set_cold_block(keep);

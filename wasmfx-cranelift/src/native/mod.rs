@@ -10,20 +10,24 @@
 
 mod create;
 mod entry;
+mod own;
 mod resume;
 mod search;
 mod suspend;
 mod switch;
 
+use self::own::own_stack;
 use crate::backend::Translate;
 use crate::env::{FuncEnv, NativeBuiltin, NativeEnv};
-use crate::view::{ContRef, Lists};
+use crate::handlers;
+use crate::view::{ContRef, Lists, Payload};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, TrapCode, Value};
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::RAISE;
+use wasmfx_runtime::layout::{INLINE_ARGS, RAISE};
 use wasmtime_environ::WasmResult;
 
 pub use self::entry::{Entry, EntryEnv, native_entry};
+pub(crate) use self::own::Own;
 
 pub(crate) static TRANSLATE: Translate = Translate {
     cont_new: create::cont_new,
@@ -43,18 +47,10 @@ fn native(env: &mut dyn FuncEnv) -> &mut dyn NativeEnv {
     env.native().expect("an engine that is configured for this backend has what it needs")
 }
 
-/// The continuation that runs, and its stack limit, loaded once per activation: a stack is one continuation's until all
-/// its frames are gone.
-fn own_stack(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> (ContRef, Value) {
-    let (current, limit) = match env.shared().stack {
-        Some(stack) => stack,
-        None => {
-            let pos = &mut env.shared().entry(builder.func);
-            let stack = (native(env).current(pos), native(env).stack_limit(pos));
-            *env.shared().stack.insert(stack)
-        }
-    };
-    (ContRef(current), limit)
+/// The function's slots for so many values on their way into or out of a continuation, if they do not fit into the
+/// continuation itself.
+fn slots(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, values: usize) -> Option<Payload> {
+    (values > INLINE_ARGS).then(|| handlers::payload(env, builder, values))
 }
 
 /// Gives `cont` a stack if it has none, and returns its stack limit.
@@ -119,12 +115,13 @@ fn make_current(
     cont.take_last_ancestor(env, builder)
 }
 
-/// Raises the pending exception if that is what this stack was resumed for.
-fn raise_if_thrown(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, code: Value) -> WasmResult<()> {
+/// Where a continuation goes on, by what it was handed: raises the pending exception if that is what it was resumed for.
+/// Otherwise that is the continuation itself.
+fn go_on(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, handed: Value) -> WasmResult<ContRef> {
     let raise = builder.create_block();
     let resumed = builder.create_block();
     builder.set_cold_block(raise);
-    builder.ins().brif(code, resumed, &[], raise, &[]);
+    builder.ins().brif(handed, resumed, &[], raise, &[]);
     builder.seal_block(raise);
     builder.seal_block(resumed);
     builder.switch_to_block(raise);
@@ -132,5 +129,6 @@ fn raise_if_thrown(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, cod
     native(env).call_native(builder, NativeBuiltin::Raise, &[vmctx])?;
     builder.ins().trap(NO_RETURN);
     builder.switch_to_block(resumed);
-    Ok(())
+    own::set_current(env, builder, handed);
+    Ok(ContRef(handed))
 }

@@ -1,15 +1,17 @@
 //! `suspend`.
 
 use super::search::{Found, search};
-use super::{native, own_stack, raise_if_thrown};
+use super::{go_on, native, own_stack, slots};
 use crate::env::FuncEnv;
-use crate::view::{ClauseKind, Payload, Waits};
+use crate::view::{ClauseKind, Waits};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
+use wasmfx_runtime::layout::INLINE_ARGS;
 use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
 
 /// ```text
 ///   find the clause, or trap
+///   store the payload
 ///   note the clause in its frame, make what runs a suspended continuation
 ///   handed = stack_switch(current.control, outermost.parent_control, current)
 ///   raise if handed is 0
@@ -19,8 +21,7 @@ pub(super) fn suspend(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
     tag: TagIndex,
-    args: usize,
-    payload: Payload,
+    args: &[Value],
     results: &[WasmValType],
 ) -> WasmResult<Vec<Value>> {
     let address = env.tag_address(&mut builder.cursor(), tag);
@@ -28,12 +29,17 @@ pub(super) fn suspend(
     let Found { last, frame, clause } = search(env, builder, ClauseKind::Suspend, current, address);
     frame.set_clause(env, builder, clause);
 
-    let payload_used = args > 0 || !results.is_empty();
-    let waits = Waits { payload: payload_used.then_some(payload), capacity: results.len() };
-    current.set_suspended(env, builder, last, waits);
+    // What one clause finds depends on the tag alone.
+    let slots = slots(env, builder, args.len().max(results.len()));
+    let sent = slots.filter(|_| args.len() > INLINE_ARGS).unwrap_or_else(|| current.args(builder));
+    sent.store(env, builder, args);
+    let place = slots.unwrap_or_else(|| current.args(builder));
+    let place = (args.len() > INLINE_ARGS || !results.is_empty()).then_some(place);
+    current.set_suspended(env, builder, last, Waits { place, capacity: results.len() });
     let own = current.control(builder);
     let handlers = last.parent_control(builder);
     let handed = native(env).stack_switch(builder, own.0, handlers.0, current.0);
-    raise_if_thrown(env, builder, handed)?;
-    Ok(payload.load(env, builder, results))
+    let current = go_on(env, builder, handed)?;
+    let place = slots.unwrap_or_else(|| current.args(builder));
+    Ok(place.load(env, builder, results))
 }

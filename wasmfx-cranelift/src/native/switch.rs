@@ -1,9 +1,9 @@
 //! `switch`.
 
 use super::search::{Found, search};
-use super::{ensure_started, make_current, native, own_stack, raise_if_thrown};
+use super::{ensure_started, go_on, make_current, native, own_stack, slots};
 use crate::env::FuncEnv;
-use crate::handlers::{self, Target};
+use crate::handlers::Target;
 use crate::view::{ClauseKind, ContObj, Waits};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
@@ -15,8 +15,8 @@ use wasmtime_environ::{TagIndex, WasmResult};
 ///   make what runs a suspended continuation: the target's last argument
 ///   consume the reference, link the target's chain to the prompt, make it current
 ///   target's outermost.parent_control = outermost.parent_control: the prompt's
-///   code = stack_switch(current.control, target.control, target)
-///   raise if code is 0
+///   handed = stack_switch(current.control, target.control, target)
+///   raise if handed is 0
 ///   load the values received
 /// ```
 pub(super) fn switch(
@@ -31,10 +31,11 @@ pub(super) fn switch(
     let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, current, address);
     let limit = ensure_started(env, builder, target.contref)?;
 
-    let payload = handlers::payload(env, builder, received.len());
+    let slots = slots(env, builder, received.len());
     let prompt = last.parent(env, builder);
-    let waits = Waits { payload: (!received.is_empty()).then_some(payload), capacity: received.len() };
-    current.set_suspended(env, builder, last, waits);
+    let place = slots.unwrap_or_else(|| current.args(builder));
+    let place = (!received.is_empty()).then_some(place);
+    current.set_suspended(env, builder, last, Waits { place, capacity: received.len() });
     let revision = current.revision(env, builder);
     let obj = ContObj::new(&mut builder.cursor(), current, revision);
     last_arg.store(env, builder, &[obj.0]);
@@ -47,7 +48,8 @@ pub(super) fn switch(
     prompts.copy(env, builder, place);
     let own = current.control(builder);
     let theirs = target.contref.control(builder);
-    let code = native(env).stack_switch(builder, own.0, theirs.0, target.contref.0);
-    raise_if_thrown(env, builder, code)?;
-    Ok(payload.load(env, builder, &received))
+    let handed = native(env).stack_switch(builder, own.0, theirs.0, target.contref.0);
+    let current = go_on(env, builder, handed)?;
+    let place = slots.unwrap_or_else(|| current.args(builder));
+    Ok(place.load(env, builder, &received))
 }
