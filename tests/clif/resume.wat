@@ -18,6 +18,9 @@
       (return (i64.const 1)))
     (drop)
     (i64.const 2))
+  ;; What was made here has no values yet, and no stack.
+  (func $made (export "made") (param i32 (ref $f)) (result i64)
+    (resume $c (local.get 0) (cont.new $c (local.get 1))))
   ;; In a try_table the call has handlers.
   (tag $e)
   (func $caught (export "caught") (param i32 (ref null $c)) (result i64)

@@ -1,7 +1,7 @@
 //! Null and linearity checks, shared by the backends.
 
 use crate::env::{FuncEnv, Trap};
-use crate::view::{ContObj, ContRef};
+use crate::view::{ContObj, ContRef, Payload};
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC};
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::ModuleInternedTypeIndex;
@@ -25,10 +25,21 @@ impl Checked {
         Checked { contref, revision }
     }
 
+    /// Whether it is known to be as a `cont.new` of this function has made it (C1): without a stack, without values, and with
+    /// room in itself for all that it waits for.
+    pub(crate) fn is_as_made(self, env: &mut dyn FuncEnv) -> bool {
+        env.shared().made.contains(&[self.contref.0, self.revision])
+    }
+
+    /// Where the next unbound value goes.
+    pub(crate) fn next_value(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Payload {
+        if self.is_as_made(env) { self.contref.args(builder) } else { self.contref.next_value(env, builder) }
+    }
+
     /// Stores `args` behind the values that are bound already. They are not bound by that (C3).
     pub(crate) fn store_args(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, args: &[Value]) {
         if !args.is_empty() {
-            self.contref.next_value(env, builder).store(env, builder, args);
+            self.next_value(env, builder).store(env, builder, args);
         }
     }
 

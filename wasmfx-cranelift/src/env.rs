@@ -58,9 +58,11 @@ pub enum Trap {
 /// Memory that no other kind of memory aliases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
-    /// `VMContRef`s, the store's `VMContinuations`, and `VMStack`s: those lie on stacks, above all that else is there.
+    /// `VMContRef`s without their `args`, the store's `VMContinuations`, and `VMStack`s: those lie on stacks, above all that
+    /// else is there.
     ContRef,
-    /// Payloads and resume frames. They live on stacks, and the runtime and other functions write them.
+    /// Payloads and resume frames. They live on stacks and in the `args` of `VMContRef`s, and the runtime and other functions
+    /// write them.
     Payload,
 }
 

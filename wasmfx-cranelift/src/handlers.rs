@@ -8,6 +8,7 @@ use cranelift_codegen::ir::{
     self, Block, Inst, InstBuilder, JumpTableData, StackSlot, StackSlotData, StackSlotKind, Value,
 };
 use cranelift_frontend::FunctionBuilder;
+use std::collections::HashSet;
 use wasmfx_runtime::layout::SLOT_SIZE;
 use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
 
@@ -85,6 +86,9 @@ pub struct Shared {
     payload: Option<StackSlot>,
     #[cfg(feature = "native")]
     pub(crate) own: crate::native::Own,
+    /// The continuations that the function's `cont.new` have made with room for all arguments in themselves, and their
+    /// revisions then.
+    pub(crate) made: HashSet<[Value; 2]>,
 }
 
 /// A frame for some clauses, in order, and so many results.

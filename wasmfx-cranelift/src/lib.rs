@@ -146,7 +146,7 @@ pub fn switch(
     let captured = *params.last().expect("validation: a switch target's last parameter is a continuation");
     let received = env.cont_ref_params(captured);
     let cont = Checked::new(env, builder, cont);
-    let place = cont.contref.next_value(env, builder);
+    let place = cont.next_value(env, builder);
     place.store(env, builder, args);
     let last_arg = place.skip(builder, args.len());
     let target = Target { cont, args: args.len(), last_arg, received };

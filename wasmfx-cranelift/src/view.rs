@@ -4,7 +4,7 @@ use crate::env::{Backend, FuncEnv, Memory, Region};
 use cranelift_codegen::cursor::FuncCursor;
 #[cfg(feature = "native")]
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value};
+use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Opcode, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::{INLINE_ARGS, OUTCOME, SLOT_SIZE, offsets};
 use wasmtime_environ::WasmValType;
@@ -25,8 +25,16 @@ impl ContObj {
         ContObj::new(pos, ContRef(zero), zero)
     }
 
-    /// The continuation and the revision.
+    /// The continuation and the revision: the very values of which this was made, if that was here. Then the check of a
+    /// reference that is used where it was made has nothing to load.
     pub(crate) fn split(self, pos: &mut FuncCursor<'_>) -> (ContRef, Value) {
+        let dfg = &pos.func.dfg;
+        if let Some(inst) = dfg.value_def(self.0).inst()
+            && dfg.insts[inst].opcode() == Opcode::Iconcat
+            && let [contref, revision] = *dfg.inst_args(inst)
+        {
+            return (ContRef(contref), revision);
+        }
         let (contref, revision) = pos.ins().isplit(self.0);
         (ContRef(contref), revision)
     }

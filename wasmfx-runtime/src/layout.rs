@@ -58,7 +58,8 @@
 //! # Invariants
 //!
 //! * **C1, linearity.** A [`VMContObj`] is usable exactly when its revision equals that of its
-//!   [`VMContRef`]. Every use increments the latter, which never decreases while the store lives.
+//!   [`VMContRef`]. Every use increments the latter, which never decreases while the store lives. So while a reference is
+//!   usable, its continuation is as the instruction left it that made the reference.
 //! * **C2, permanence.** The memory of a [`VMContRef`] is not unmapped, moved or used for anything else
 //!   while its store lives. A stale reference may therefore be compared at any time.
 //! * **C3, capacity.** `values.data` has room for `values.capacity` slots of [`SLOT_SIZE`] bytes, of which

@@ -51,9 +51,9 @@ pub(super) fn cont_new(
     }
     builder.seal_block(ask);
     builder.switch_to_block(ask);
-    let params = builder.ins().iconst(I32, params as i64);
+    let count = builder.ins().iconst(I32, params as i64);
     let no_results = builder.ins().iconst(I32, 0);
-    let contref = env.call(builder, Builtin::ContNew, &[vmctx, func, params, no_results])?;
+    let contref = env.call(builder, Builtin::ContNew, &[vmctx, func, count, no_results])?;
     builder.ins().jump(made, &[BlockArg::Value(contref)]);
 
     builder.seal_block(made);
@@ -62,5 +62,8 @@ pub(super) fn cont_new(
     let entry = native(env).entry_address(builder, ty);
     contref.set_entry(env, builder, entry);
     let revision = contref.revision(env, builder);
+    if params <= INLINE_ARGS {
+        env.shared().made.insert([contref.0, revision]);
+    }
     Ok(ContObj::new(&mut builder.cursor(), contref, revision).0)
 }

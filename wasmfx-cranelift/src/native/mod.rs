@@ -18,6 +18,7 @@ mod switch;
 
 use self::own::own_stack;
 use crate::backend::Translate;
+use crate::checks::Checked;
 use crate::env::{FuncEnv, NativeBuiltin, NativeEnv};
 use crate::handlers;
 use crate::view::{ContRef, Lists, Payload};
@@ -56,7 +57,7 @@ fn slots(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, values: usize
 /// Gives `cont` a stack if it has none, and returns its stack limit.
 ///
 /// ```text
-///   brif cont.stack_limit, started(cont.stack_limit), start
+///   brif cont.stack_limit, started(cont.stack_limit), start   or jump start, if it was made here
 /// start:
 ///   brif lists.stacks, take, ask
 /// take:
@@ -70,14 +71,21 @@ fn slots(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, values: usize
 fn ensure_started(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    cont: ContRef,
+    cont: Checked,
 ) -> WasmResult<Value> {
+    let contref = cont.contref;
     native(env).settle(builder);
-    let limit = cont.stack_limit(env, builder);
     let [start, take, ask, started] = std::array::from_fn(|_| builder.create_block());
-    [start, take, ask].into_iter().for_each(|block| builder.set_cold_block(block));
     builder.append_block_param(started, env.pointer_type());
-    builder.ins().brif(limit, started, &[BlockArg::Value(limit)], start, &[]);
+    builder.set_cold_block(ask);
+    if cont.is_as_made(env) {
+        builder.ins().jump(start, &[]);
+    } else {
+        builder.set_cold_block(start);
+        builder.set_cold_block(take);
+        let limit = contref.stack_limit(env, builder);
+        builder.ins().brif(limit, started, &[BlockArg::Value(limit)], start, &[]);
+    }
     builder.seal_block(start);
 
     builder.switch_to_block(start);
@@ -89,13 +97,13 @@ fn ensure_started(
 
     builder.switch_to_block(take);
     let limit = lists.take_stack(env, builder, stack);
-    cont.set_stack(env, builder, stack, limit);
+    contref.set_stack(env, builder, stack, limit);
     builder.ins().jump(started, &[BlockArg::Value(limit)]);
 
     builder.switch_to_block(ask);
     let vmctx = env.vmctx(builder);
-    native(env).call_native(builder, NativeBuiltin::Start, &[vmctx, cont.0])?;
-    let limit = cont.stack_limit(env, builder);
+    native(env).call_native(builder, NativeBuiltin::Start, &[vmctx, contref.0])?;
+    let limit = contref.stack_limit(env, builder);
     builder.ins().jump(started, &[BlockArg::Value(limit)]);
     builder.seal_block(started);
     builder.switch_to_block(started);
@@ -107,12 +115,13 @@ fn ensure_started(
 fn make_current(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    cont: ContRef,
+    cont: Checked,
     limit: Value,
 ) -> ContRef {
-    native(env).set_current(builder, cont.0);
+    native(env).set_current(builder, cont.contref.0);
     native(env).set_stack_limit(builder, limit);
-    cont.take_last_ancestor(env, builder)
+    let last = cont.contref.take_last_ancestor(env, builder);
+    if cont.is_as_made(env) { cont.contref } else { last }
 }
 
 /// Where a continuation goes on, by what it was handed: raises the pending exception if that is what it was resumed for.

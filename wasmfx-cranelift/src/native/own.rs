@@ -9,8 +9,8 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 /// The continuation that an activation belongs to, and its stack limit: a stack is one continuation's until all its
 /// frames are gone. Loaded where the function begins, if it asks for them.
 ///
-/// The continuation is a variable, which each return from a `stack_switch` sets to what was handed over. That is the
-/// same, but known at once: what comes next need not wait for the stack pointer, and then for what was spilled there.
+/// The continuation is a variable, which each `suspend` and `switch` that goes on sets to what was handed to it. That is
+/// the same, but known at once: what comes next need not wait for the stack pointer, and then for what was spilled there.
 #[derive(Debug, Default)]
 pub(crate) struct Own {
     /// The variable, and what it is at first: to be replaced.

@@ -43,7 +43,7 @@ pub(super) fn resume(
     clauses: &[Clause],
 ) -> WasmResult<Vec<Value>> {
     let (payload, limit) = match input {
-        Input::Values(_) => (cont.contref.0, ensure_started(env, builder, cont.contref)?),
+        Input::Values(_) => (cont.contref.0, ensure_started(env, builder, cont)?),
         // A fresh one has raised it already.
         Input::Exception(_) => {
             let raise = builder.ins().iconst(env.pointer_type(), RAISE.cast_signed());
@@ -54,7 +54,7 @@ pub(super) fn resume(
 
     let (parent, parent_limit) = own_stack(env, builder);
     cont.consume(env, builder);
-    let last = make_current(env, builder, cont.contref, limit);
+    let last = make_current(env, builder, cont, limit);
     last.set_parent(env, builder, parent, frame);
     let own = last.parent_control(builder);
     let theirs = cont.contref.control(builder);

@@ -30,14 +30,14 @@ pub(super) struct Found {
 /// stack(cont):
 ///   trap if cont is null
 ///   frame = cont.resume
-///   jump clause(first)
+///   brif first == end, outwards, clause(first)
 /// clause(p):
-///   brif p == end, outwards, compare
+///   brif *p == tag, taken, next
+/// next:
+///   brif p + 8 != end, clause(p + 8), outwards
 /// outwards:
 ///   cont knows no far handler
 ///   jump stack(cont.parent)
-/// compare:
-///   brif *p == tag, taken, clause(p + 8)
 /// taken:
 ///   cont knows no far handler
 ///   current.far for tag = cont
@@ -84,30 +84,17 @@ pub(super) fn search(
     env.trap_if_zero(builder, cont.0, Trap::UnhandledTag);
     let frame = cont.resume(env, builder);
     let (first, end) = frame.tags(env, builder, kind);
-    let clause = builder.create_block();
-    builder.append_block_param(clause, pointer);
-    builder.set_cold_block(clause);
-    builder.ins().jump(clause, &[BlockArg::Value(first)]);
-
-    builder.switch_to_block(clause);
-    let at = builder.block_params(clause)[0];
-    let done = builder.ins().icmp(IntCC::Equal, at, end);
-    let [outwards, compare, taken, next] = std::array::from_fn(|_| {
+    let [outwards, clause, taken, next] = std::array::from_fn(|_| {
         let block = builder.create_block();
         builder.set_cold_block(block);
         block
     });
-    builder.ins().brif(done, outwards, &[], compare, &[]);
-    builder.seal_block(outwards);
-    builder.seal_block(compare);
+    builder.append_block_param(clause, pointer);
+    let none = builder.ins().icmp(IntCC::Equal, first, end);
+    builder.ins().brif(none, outwards, &[], clause, &[BlockArg::Value(first)]);
 
-    builder.switch_to_block(outwards);
-    cont.clear_far(env, builder);
-    let parent = cont.parent(env, builder);
-    builder.ins().jump(stack, &[BlockArg::Value(parent.0)]);
-    builder.seal_block(stack);
-
-    builder.switch_to_block(compare);
+    builder.switch_to_block(clause);
+    let at = builder.block_params(clause)[0];
     let candidate = ResumeFrame::tag_at(env, builder, at);
     let matches = builder.ins().icmp(IntCC::Equal, candidate, tag);
     builder.ins().brif(matches, taken, &[], next, &[]);
@@ -116,8 +103,16 @@ pub(super) fn search(
 
     builder.switch_to_block(next);
     let after = builder.ins().iadd_imm_s(at, size_of::<u64>() as i64);
-    builder.ins().jump(clause, &[BlockArg::Value(after)]);
+    let more = builder.ins().icmp(IntCC::NotEqual, after, end);
+    builder.ins().brif(more, clause, &[BlockArg::Value(after)], outwards, &[]);
     builder.seal_block(clause);
+    builder.seal_block(outwards);
+
+    builder.switch_to_block(outwards);
+    cont.clear_far(env, builder);
+    let parent = cont.parent(env, builder);
+    builder.ins().jump(stack, &[BlockArg::Value(parent.0)]);
+    builder.seal_block(stack);
 
     builder.switch_to_block(taken);
     // It gets another resume, too.

@@ -29,7 +29,7 @@ pub(super) fn switch(
     let address = env.tag_address(&mut builder.cursor(), tag);
     let (current, _) = own_stack(env, builder);
     let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, current, address);
-    let limit = ensure_started(env, builder, target.contref)?;
+    let limit = ensure_started(env, builder, target)?;
 
     let slots = slots(env, builder, received.len());
     let prompt = last.parent(env, builder);
@@ -41,7 +41,7 @@ pub(super) fn switch(
     last_arg.store(env, builder, &[obj.0]);
 
     target.consume(env, builder);
-    let target_last = make_current(env, builder, target.contref, limit);
+    let target_last = make_current(env, builder, target, limit);
     target_last.set_parent(env, builder, prompt, frame);
     let prompts = last.parent_control(builder);
     let place = target_last.parent_control(builder);
