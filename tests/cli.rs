@@ -197,6 +197,13 @@ fn guest_debugging() {
             printed(&[&["wast", "-D", "guest-debug"], flags, &[&file]].concat());
         });
     }
+    // A collector that moves what it finds.
+    for file in ["exceptions/collections", "resume_throw_ref/fresh"] {
+        let file = format!("tests/wast/{file}.wast");
+        each_backend(|flags| {
+            printed(&[&["wast", "-D", "guest-debug", "-C", "collector=copying"], flags, &[&file]].concat());
+        });
+    }
 }
 
 /// Component model programs, with every collector: the files say what they show.
