@@ -2,16 +2,16 @@
 //! (`suite/generate.rs`), each a benchmark with an operation of its own.
 //!
 //! * `cargo bench --bench suite`, or `cargo xtask bench`, which makes a report of it: first each benchmark under
-//!   criterion, with this build's backends; then all contestants in turn, sample by sample, since on a shared machine only
-//!   ratios say something. Contestants are the backends, Wasmtime as published (`unpatched/`) and V8 (`v8.mjs`) in
-//!   processes of their own, and for some benchmarks libraries that do nothing but switch (`suite/floors.rs`). At the end:
-//!   two threads against one.
+//!   criterion, with this build's backends; then two threads against one; then all contestants in turn, sample by sample,
+//!   since on a shared machine only ratios say something. Contestants are the backends, Wasmtime as published
+//!   (`unpatched/`) and V8 (`v8.mjs`) in processes of their own, and for some benchmarks libraries that do nothing but
+//!   switch (`suite/floors.rs`); in each turn all run on one processor (`suite/processor.rs`). A program of somebody else
+//!   that fails on the way is left out of that benchmark, and the report tells why.
 //! * `cargo test --bench suite`: each benchmark once, small, on each backend, as part of the tests.
 //!
-//! A sample (`suite/sample.rs`): store and instance are made, elsewhere in memory than the last time, `setup` is
-//! called if there is one, `run` is called for a few operations,
-//! and then, timed, for as many as the header says. Its result must be that of `expected`. An operation's time is the
-//! sample's, divided by their number.
+//! A sample (`suite/sample.rs`): store and instance are made, elsewhere in memory than the last time, `setup` is called if
+//! there is one, `run` is called for a few operations, and then, timed, for as many as the header says. Its result must be
+//! that of `expected`. An operation's time is the sample's, divided by their number.
 //!
 //! A name after `--` restricts a run to the benchmarks with names that contain it. From the environment:
 //!
@@ -30,6 +30,8 @@ mod contestants;
 mod floors;
 #[path = "suite/generate.rs"]
 mod generate;
+#[path = "suite/processor.rs"]
+mod processor;
 #[path = "suite/results.rs"]
 mod results;
 #[path = "suite/sample.rs"]
@@ -46,14 +48,15 @@ use catalogue::{Benchmark, Floor};
 use contestants::{Contestant, Entry, Programs, Wasm};
 use criterion::{Criterion, Throughput};
 use libtest_mimic::{Arguments, Trial};
-use results::{Measured, Results, Samples};
+use processor::Processors;
+use results::{LeftOut, Measured, Results};
 use std::path::Path;
 use std::time::Duration;
 use wasmfx::wasmtime as api;
 
-/// Interleaved samples of each contestant.
-const SAMPLES: usize = 31;
-const QUICK_SAMPLES: usize = 9;
+/// How often the suite goes through all benchmarks, and how many interleaved samples of each contestant it then takes.
+const PASSES: (usize, usize) = (4, 8);
+const QUICK_PASSES: (usize, usize) = (1, 9);
 
 /// Operations of a test: the ring of 1,000 continuations is gone through more than twice.
 const SMALL: u32 = 2_500;
@@ -83,21 +86,17 @@ fn main() -> Result<()> {
     if !quick {
         under_criterion(&chosen)?;
     }
-    let samples = if quick { QUICK_SAMPLES } else { SAMPLES };
-    println!("{samples} interleaved samples, medians:");
-    let mut benchmarks = Vec::new();
-    for (i, benchmark) in chosen.iter().enumerate() {
-        eprintln!("[{}/{}] {}", i + 1, chosen.len(), benchmark.name);
-        let measured = interleaved(benchmark, &programs, samples).with_context(|| benchmark.name.clone())?;
-        measured.print();
-        benchmarks.push(measured);
-    }
-    if let Some(path) = std::env::var_os("WASMFX_RESULTS") {
-        Results { quick, benchmarks }.write(Path::new(&path))?;
-    }
     if full && !quick {
+        // Before others: a scheduler that was told where to run what is slow to spread threads again.
         let create = chosen.iter().find(|benchmark| benchmark.name == "create");
         threads::print(create.context("modules/create.wat is no benchmark any more")?)?;
+    }
+    let (passes, samples) = if quick { QUICK_PASSES } else { PASSES };
+    let benchmarks = interleaved(&chosen, &programs, passes, samples)?;
+    println!("{} interleaved samples, medians:", passes * samples);
+    benchmarks.iter().for_each(Measured::print);
+    if let Some(path) = std::env::var_os("WASMFX_RESULTS") {
+        Results { quick, benchmarks }.write(Path::new(&path))?;
     }
     Ok(())
 }
@@ -157,32 +156,60 @@ fn under_criterion(chosen: &[Benchmark]) -> Result<()> {
     Ok(())
 }
 
-/// Takes so many samples of each contestant, in turn.
-fn interleaved(benchmark: &Benchmark, programs: &Programs, samples: usize) -> Result<Measured> {
-    let (mut entries, left_out) = contestants::line_up(benchmark, programs)?;
-    let mut contestants: Vec<Samples> = entries
-        .iter()
-        .map(|Entry { name, size, .. }| Samples { name, size: *size, ns: Vec::with_capacity(samples) })
-        .collect();
-    // The first round is for those that compile what they run more than once.
-    for turn in 0..=samples {
-        // Nobody always comes after the same one.
-        let count = entries.len();
-        for i in (0..count).map(|i| (i + turn) % count) {
-            let time = entries[i].sample()?.as_secs_f64() * 1e9 / f64::from(entries[i].size);
-            if turn > 0 {
-                contestants[i].ns.push(time);
-            }
+/// Goes through all benchmarks so many times, and takes so many samples of each contestant each time: what disturbs the
+/// machine for a while is then in a few samples of all, rather than in all of a few.
+fn interleaved(
+    chosen: &[Benchmark],
+    programs: &Programs,
+    passes: usize,
+    samples: usize,
+) -> Result<Vec<Measured>> {
+    let mut all: Vec<Measured> = chosen.iter().map(Measured::new).collect();
+    for pass in 1..=passes {
+        for (i, (benchmark, measured)) in chosen.iter().zip(&mut all).enumerate() {
+            eprintln!("[pass {pass} of {passes}, {} of {}] {}", i + 1, chosen.len(), benchmark.name);
+            in_turn(benchmark, programs, samples, measured).with_context(|| benchmark.name.clone())?;
         }
     }
-    let header = benchmark.header.clone();
-    Ok(Measured {
-        name: benchmark.name.clone(),
-        operation: header.operation,
-        size: header.size,
-        talk: header.talk,
-        micro: header.micro,
-        contestants,
-        left_out,
-    })
+    Ok(all)
+}
+
+/// So many samples of each contestant, in turn. Errors are our own: a program of somebody else that fails is left out, with
+/// all its samples, and that is told.
+fn in_turn(
+    benchmark: &Benchmark,
+    programs: &Programs,
+    samples: usize,
+    measured: &mut Measured,
+) -> Result<()> {
+    let (mut entries, left_out) = contestants::line_up(benchmark, programs)?;
+    for LeftOut { name, why } in left_out {
+        measured.leave_out(name, why);
+    }
+    entries.retain(|entry| !measured.leaves_out(entry.name));
+    entries.iter().for_each(|entry| measured.enter(entry.name));
+    let processors = Processors::new();
+    // The first turn is for those that compile what they run more than once. The threads in which they do that start
+    // before these processes are told where to run.
+    for turn in 0..=samples {
+        if turn > 0 {
+            processors.settle(entries.iter().filter_map(Entry::process));
+            // Nobody always comes after the same one.
+            entries.rotate_left(1);
+        }
+        for entry in &mut entries {
+            match entry.sample(benchmark.header.size) {
+                Ok(_) if turn == 0 => {}
+                Ok(time) => measured.add(entry.name, time),
+                Err(error) if entry.foreign => {
+                    let why = format!("it failed: {}", error.root_cause());
+                    eprintln!("{}: {} is left out: {why}", benchmark.name, entry.name);
+                    measured.leave_out(entry.name, why);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        entries.retain(|entry| !measured.leaves_out(entry.name));
+    }
+    Ok(())
 }

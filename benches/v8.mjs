@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 
 function sample({ module, name, size }) {
-  const imports = { host: { add_one: (x) => x + 1n } };
+  const imports = { host: { add_one: (x) => (x + 1) | 0 } };
   const { exports } = new WebAssembly.Instance(module, imports);
   const run = exports[name];
   if (run === undefined) {

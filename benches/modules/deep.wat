@@ -1,21 +1,33 @@
-;;! operation = "a suspend through so many resumes that do not match, and a resume of all of them at once"
-;;! size = 20000
+;;! operation = "a suspend past so many resumes that do not match (alternating: with two tags in turn), and a resume of all at once"
+;;! size = 100000
 ;;! micro = true
 ;; A suspend with its handler far away: a chain of continuations, each of which resumes the next with a clause for
 ;; another tag, and an innermost that suspends to the function outside all of them.
 ;;
 ;; `run_1 n`, `run_10 n` and `run_100 n` make a chain with so many resumes in between, then n round trips, and return
-;; how many times the innermost was resumed after it had suspended: n.
+;; how many times the innermost was resumed after it had suspended: n. `run_100_alternating n` is as `run_100 n`, but every other
+;; suspend has another tag with a handler outside all: the search does not end where the last one did.
 (module
   (type $ft (func (param i32))) (type $ct (cont $ft))
   (type $rf (func))             (type $rest (cont $rf))
   (tag $out)
+  (tag $too)
   (tag $other)
+  ;; Which innermost the chain ends in.
+  (global $alternates (mut i32) (i32.const 0))
   (global $resumed (mut i64) (i64.const 0))
 
   (func $innermost
     (loop $again
       (suspend $out)
+      (global.set $resumed (i64.add (global.get $resumed) (i64.const 1)))
+      (br $again)))
+
+  (func $alternating
+    (loop $again
+      (suspend $out)
+      (global.set $resumed (i64.add (global.get $resumed) (i64.const 1)))
+      (suspend $too)
       (global.set $resumed (i64.add (global.get $resumed) (i64.const 1)))
       (br $again)))
 
@@ -30,12 +42,13 @@
   (func $level (type $ft) (param $resumes i32)
     (if (local.get $resumes)
       (then (call $between (local.get $resumes)))
-      (else (call $innermost))))
+      (else (if (global.get $alternates) (then (call $alternating)) (else (call $innermost))))))
   (elem declare func $level)
 
   (func $run (param $resumes i32) (param $n i32) (result i64)
     (local $chain (ref null $rest))
     (global.set $resumed (i64.const 0))
+    (global.set $alternates (i32.const 0))
     (local.set $chain
       (cont.bind $ct $rest (local.get $resumes) (cont.new $ct (ref.func $level))))
     ;; Once more than `$n`: the first makes the chain.
@@ -43,6 +56,19 @@
       (block $on_out (result (ref $rest))
         (resume $rest (on $out $on_out) (local.get $chain))
         ;; No level ends.
+        (unreachable))
+      (local.set $chain)
+      (br_if $again (i64.lt_u (global.get $resumed) (i64.extend_i32_u (local.get $n)))))
+    (global.get $resumed))
+
+  (func (export "run_100_alternating") (param $n i32) (result i64)
+    (local $chain (ref null $rest))
+    (global.set $resumed (i64.const 0))
+    (global.set $alternates (i32.const 1))
+    (local.set $chain (cont.bind $ct $rest (i32.const 100) (cont.new $ct (ref.func $level))))
+    (loop $again
+      (block $out_or_too (result (ref $rest))
+        (resume $rest (on $out $out_or_too) (on $too $out_or_too) (local.get $chain))
         (unreachable))
       (local.set $chain)
       (br_if $again (i64.lt_u (global.get $resumed) (i64.extend_i32_u (local.get $n)))))

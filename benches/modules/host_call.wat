@@ -7,18 +7,18 @@
 ;; because the caller is on a continuation's stack. Not in it: any switch of the program's own; there are two in a
 ;; run.
 (module
-  (import "host" "add_one" (func $add_one (param i64) (result i64)))
+  (import "host" "add_one" (func $add_one (param i32) (result i32)))
   (type $ft (func (param i32) (result i64))) (type $ct (cont $ft))
 
   (func $caller (type $ft) (param $n i32) (result i64)
-    (local $got i64)
+    (local $got i32)
     (loop $next
       (if (local.get $n)
         (then
           (local.set $got (call $add_one (local.get $got)))
           (local.set $n (i32.sub (local.get $n) (i32.const 1)))
           (br $next))))
-    (local.get $got))
+    (i64.extend_i32_u (local.get $got)))
   (elem declare func $caller)
 
   (func (export "run") (param $n i32) (result i64)

@@ -1,4 +1,5 @@
 ;;! operation = "a resume_throw of an exception with a number, its catch, and a suspend with the number"
+;;! # Fewer than a collection comes after: as published the collector panics when a continuation waits.
 ;;! size = 1000
 ;;! micro = true
 ;; Exceptions into a continuation: it waits in a `try_table`, is resumed with an exception, catches that, and suspends

@@ -110,11 +110,16 @@ fn add(engine: &Engine, name: &str, header: Header, wasm: Vec<u8>, all: &mut Vec
 
 /// The same code with inlining.
 fn inlined(plain: &Benchmark) -> Benchmark {
-    let Header { operation, no_unpatched, .. } = &plain.header;
+    let Header { operation, no_unpatched, no_v8, .. } = &plain.header;
     let forbidden = "it cannot inline in an engine with stack switching".to_owned();
     let header = Header {
         operation: format!("{operation}; with inlining"),
         no_unpatched: Some(no_unpatched.clone().unwrap_or(forbidden)),
+        no_v8: Some(
+            no_v8
+                .clone()
+                .unwrap_or("V8 decides by itself what it inlines: it is in the other row".to_owned()),
+        ),
         // As it was in the talk.
         talk: None,
         micro: false,

@@ -17,19 +17,30 @@ use wasmfx::wasmtime::{Engine, Inlining, Module};
 pub(crate) trait Contestant {
     /// How long so many operations take. An error if their result is not the expected one.
     fn sample(&mut self, size: u32) -> Result<Duration>;
+
+    /// The process that takes them, if it is not this one.
+    fn process(&self) -> Option<u32> {
+        None
+    }
 }
 
-/// One of them, and what its samples are.
+/// One of them.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
-    pub(crate) size: u32,
+    /// Whether it is a program of somebody else, whose failures are for the report to tell.
+    pub(crate) foreign: bool,
     contestant: Box<dyn Contestant>,
 }
 
 impl Entry {
-    /// A sample of its size. Errors name it.
-    pub(crate) fn sample(&mut self) -> Result<Duration> {
-        self.contestant.sample(self.size).with_context(|| format!("{} failed", self.name))
+    /// As [`Contestant::sample`]. Errors name it.
+    pub(crate) fn sample(&mut self, size: u32) -> Result<Duration> {
+        self.contestant.sample(size).with_context(|| format!("{} failed", self.name))
+    }
+
+    /// As [`Contestant::process`].
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.contestant.process()
     }
 }
 
@@ -161,6 +172,10 @@ impl Contestant for Process {
             answer.parse().with_context(|| format!("its process answered {answer:?}, no number"))?;
         Ok(Duration::from_nanos(nanoseconds))
     }
+
+    fn process(&self) -> Option<u32> {
+        Some(self.child.id())
+    }
 }
 
 impl Drop for Process {
@@ -180,28 +195,29 @@ pub(crate) fn line_up(benchmark: &Benchmark, programs: &Programs) -> Result<(Vec
         match backends.iter().find(|(backend, _)| *backend == name) {
             Some(&(_, backend)) => {
                 let wasm = Wasm::new(backend, benchmark).with_context(|| format!("{name} failed"))?;
-                entries.push(Entry { name, size: header.size, contestant: Box::new(wasm) });
+                let contestant = Box::new(wasm);
+                entries.push(Entry { name, foreign: false, contestant });
             }
             None => left_out.push(LeftOut { name, why: "not part of this build".to_owned() }),
         }
     }
     // Once, since the first process may be about to read it when the second starts.
     let path = binary(benchmark)?;
-    for (name, variable, command, cannot, size) in [
-        ("unpatched", UNPATCHED, programs.unpatched(), &header.no_unpatched, header.size),
-        ("v8", NODE, programs.v8(), &header.no_v8, header.size),
+    for (name, variable, command, cannot) in [
+        ("unpatched", UNPATCHED, programs.unpatched(), &header.no_unpatched),
+        ("v8", NODE, programs.v8(), &header.no_v8),
     ] {
         match (cannot, command) {
             (Some(why), _) => left_out.push(LeftOut { name, why: why.clone() }),
             (None, None) => left_out.push(LeftOut { name, why: format!("{variable} was not set") }),
             (None, Some(mut command)) => {
-                let process = Process::new(command.arg(&path), benchmark)?;
-                entries.push(Entry { name, size, contestant: Box::new(process) });
+                let contestant = Box::new(Process::new(command.arg(&path), benchmark)?);
+                entries.push(Entry { name, foreign: true, contestant });
             }
         }
     }
     for (name, contestant) in header.floor.into_iter().flat_map(floors::all) {
-        entries.push(Entry { name, size: header.size, contestant });
+        entries.push(Entry { name, foreign: false, contestant });
     }
     Ok((entries, left_out))
 }

@@ -2,6 +2,7 @@
 
 use crate::catalogue::Floor;
 use crate::contestants::Contestant;
+use crate::sample::elsewhere;
 use anyhow::{Context, Result, ensure};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
@@ -14,72 +15,81 @@ const STACK: usize = 768 << 10;
 
 /// The libraries, by name.
 pub(crate) fn all(floor: Floor) -> [(&'static str, Box<dyn Contestant>); 2] {
-    [("corosensei", Box::new(Corosensei(floor))), ("wasmtime-fiber", Box::new(WasmtimeFiber(floor)))]
+    let library = |run| -> Box<dyn Contestant> { Box::new(Library { floor, run, samples: 0 }) };
+    [("corosensei", library(corosensei as Run)), ("wasmtime-fiber", library(wasmtime_fiber))]
 }
 
-struct Corosensei(Floor);
+/// A sample of so many operations.
+type Run = fn(Floor, u32) -> Result<Duration>;
 
-impl Contestant for Corosensei {
+struct Library {
+    floor: Floor,
+    run: Run,
+    samples: usize,
+}
+
+impl Contestant for Library {
     fn sample(&mut self, size: u32) -> Result<Duration> {
-        let stack = DefaultStack::new(STACK)?;
-        match self.0 {
-            Floor::RoundTrip => {
-                let mut coroutine = Coroutine::with_stack(stack, |yielder, mut go_on| {
-                    let mut count = 0_u32;
-                    while go_on {
-                        count += 1;
-                        go_on = yielder.suspend(());
-                    }
-                    count
-                });
-                round_trips(size, |go_on| coroutine.resume(go_on).as_return())
-            }
-            Floor::Create => {
-                let mut stack = Some(stack);
-                create(size, |i| {
-                    let own = stack.take().expect("the one before it gave it back");
-                    let mut coroutine = Coroutine::<u64, (), u64, _>::with_stack(own, |_, i| 2 * i + 1);
-                    let CoroutineResult::Return(odd) = coroutine.resume(i) else {
-                        unreachable!("it does not suspend");
-                    };
-                    stack = Some(coroutine.into_stack());
-                    odd
-                })
-            }
+        self.samples += 1;
+        elsewhere(self.samples, || (self.run)(self.floor, size))
+    }
+}
+
+fn corosensei(floor: Floor, size: u32) -> Result<Duration> {
+    let stack = DefaultStack::new(STACK)?;
+    match floor {
+        Floor::RoundTrip => {
+            let mut coroutine = Coroutine::with_stack(stack, |yielder, mut go_on| {
+                let mut count = 0_u32;
+                while go_on {
+                    count += 1;
+                    go_on = yielder.suspend(());
+                }
+                count
+            });
+            round_trips(size, |go_on| coroutine.resume(go_on).as_return())
+        }
+        Floor::Create => {
+            let mut stack = Some(stack);
+            create(size, |i| {
+                let own = stack.take().expect("the one before it gave it back");
+                let mut coroutine = Coroutine::<u64, (), u64, _>::with_stack(own, |_, i| 2 * i + 1);
+                let CoroutineResult::Return(odd) = coroutine.resume(i) else {
+                    unreachable!("it does not suspend");
+                };
+                stack = Some(coroutine.into_stack());
+                odd
+            })
         }
     }
 }
 
-struct WasmtimeFiber(Floor);
-
-impl Contestant for WasmtimeFiber {
-    fn sample(&mut self, size: u32) -> Result<Duration> {
-        let stack = FiberStack::new(STACK, false)?;
-        match self.0 {
-            Floor::RoundTrip => {
-                let fiber = Fiber::<bool, (), u32>::new(stack, |mut go_on, suspend| {
-                    let mut count = 0;
-                    while go_on {
-                        count += 1;
-                        go_on = suspend.suspend(());
-                    }
-                    count
-                });
-                let fiber = fiber.map_err(|(error, _)| error)?;
-                round_trips(size, |go_on| fiber.resume(go_on).ok())
-            }
-            Floor::Create => {
-                let mut stack = Some(stack);
-                create(size, |i| {
-                    let own = stack.take().expect("the one before it gave it back");
-                    let Ok(fiber) = Fiber::<u64, (), u64>::new(own, |i, _| 2 * i + 1) else {
-                        unreachable!("a stack of this size has room for a fiber");
-                    };
-                    let Ok(odd) = fiber.resume(i) else { unreachable!("it does not suspend") };
-                    stack = Some(fiber.into_stack());
-                    odd
-                })
-            }
+fn wasmtime_fiber(floor: Floor, size: u32) -> Result<Duration> {
+    let stack = FiberStack::new(STACK, false)?;
+    match floor {
+        Floor::RoundTrip => {
+            let fiber = Fiber::<bool, (), u32>::new(stack, |mut go_on, suspend| {
+                let mut count = 0;
+                while go_on {
+                    count += 1;
+                    go_on = suspend.suspend(());
+                }
+                count
+            });
+            let fiber = fiber.map_err(|(error, _)| error)?;
+            round_trips(size, |go_on| fiber.resume(go_on).ok())
+        }
+        Floor::Create => {
+            let mut stack = Some(stack);
+            create(size, |i| {
+                let own = stack.take().expect("the one before it gave it back");
+                let Ok(fiber) = Fiber::<u64, (), u64>::new(own, |i, _| 2 * i + 1) else {
+                    unreachable!("a stack of this size has room for a fiber");
+                };
+                let Ok(odd) = fiber.resume(i) else { unreachable!("it does not suspend") };
+                stack = Some(fiber.into_stack());
+                odd
+            })
         }
     }
 }

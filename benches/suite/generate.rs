@@ -17,7 +17,9 @@ pub(crate) fn all() -> Vec<(String, Header, Vec<u8>)> {
         }
     }
     for matching in [1, 8, 32] {
-        let operation = format!("a round trip to clause {matching} of {CLAUSES}, nothing passed");
+        let operation = format!(
+            "a round trip to clause {matching} of {CLAUSES}, nothing passed, in a loop of one function"
+        );
         all.push((format!("handlers_{matching}"), header(operation, 300_000), handlers(matching)));
     }
     all

@@ -1,9 +1,11 @@
 //! What was measured, for people and for programs.
 
+use crate::catalogue::Benchmark;
 use crate::spread::Spread;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::path::Path;
+use std::time::Duration;
 
 #[derive(Serialize)]
 pub(crate) struct Results {
@@ -13,21 +15,20 @@ pub(crate) struct Results {
 
 #[derive(Serialize)]
 pub(crate) struct Measured {
-    pub(crate) name: String,
-    pub(crate) operation: String,
-    pub(crate) size: u32,
-    pub(crate) talk: Option<f64>,
-    pub(crate) micro: bool,
-    pub(crate) contestants: Vec<Samples>,
-    pub(crate) left_out: Vec<LeftOut>,
+    name: String,
+    operation: String,
+    size: u32,
+    talk: Option<f64>,
+    micro: bool,
+    contestants: Vec<Samples>,
+    left_out: Vec<LeftOut>,
 }
 
 /// Nanoseconds of an operation, in each of the interleaved samples.
 #[derive(Serialize)]
 pub(crate) struct Samples {
-    pub(crate) name: &'static str,
-    pub(crate) size: u32,
-    pub(crate) ns: Vec<f64>,
+    name: &'static str,
+    ns: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -37,6 +38,47 @@ pub(crate) struct LeftOut {
 }
 
 impl Measured {
+    /// Nothing yet.
+    pub(crate) fn new(benchmark: &Benchmark) -> Measured {
+        let header = benchmark.header.clone();
+        Measured {
+            name: benchmark.name.clone(),
+            operation: header.operation,
+            size: header.size,
+            talk: header.talk,
+            micro: header.micro,
+            contestants: Vec::new(),
+            left_out: Vec::new(),
+        }
+    }
+
+    /// Has a place for a contestant's samples. What others are compared with is the first.
+    pub(crate) fn enter(&mut self, name: &'static str) {
+        if !self.contestants.iter().any(|samples| samples.name == name) {
+            self.contestants.push(Samples { name, ns: Vec::new() });
+        }
+    }
+
+    /// A sample took this long.
+    pub(crate) fn add(&mut self, name: &str, sample: Duration) {
+        let ns = sample.as_secs_f64() * 1e9 / f64::from(self.size);
+        let contestant = self.contestants.iter_mut().find(|samples| samples.name == name);
+        contestant.expect("it was entered").ns.push(ns);
+    }
+
+    /// Takes back all that the contestant may have, for that reason.
+    pub(crate) fn leave_out(&mut self, name: &'static str, why: String) {
+        self.contestants.retain(|samples| samples.name != name);
+        if !self.leaves_out(name) {
+            self.left_out.push(LeftOut { name, why });
+        }
+    }
+
+    /// Whether it does not take part, or not any more.
+    pub(crate) fn leaves_out(&self, name: &str) -> bool {
+        self.left_out.iter().any(|left_out| left_out.name == name)
+    }
+
     pub(crate) fn print(&self) {
         println!("{}: {}", self.name, self.operation);
         for (i, contestant) in self.contestants.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! A sample of one benchmark on Wasmtime, patched or as published: `crate::api` says which.
 //!
 //! Each is taken at another place in memory. A processor guesses by the low bits of addresses whether a load depends on a
-//! store before it. Whether frames on two stacks, a store's context and a continuation agree in these is an accident of the
-//! process, which makes some round trips take half as long again. A median over many places does not depend on it.
+//! store before it, and whether frames on two stacks, a store's context and a continuation agree in these is an accident of
+//! the process. A median over many places does not depend on it.
 
 use crate::api::{Linker, Module, Result, Store, bail};
 use std::hint::black_box;
@@ -21,7 +21,7 @@ pub(crate) struct Subject {
 impl Subject {
     pub(crate) fn new(module: Module) -> Result<Subject> {
         let mut linker = Linker::new(module.engine());
-        linker.func_wrap("host", "add_one", |x: i64| x.wrapping_add(1))?;
+        linker.func_wrap("host", "add_one", |x: i32| x.wrapping_add(1))?;
         Ok(Subject { module, linker, samples: 0 })
     }
 
@@ -53,7 +53,7 @@ impl Subject {
 }
 
 /// Calls `sample` with the stack pointer and the heap's next free memory at a place that depends on `turn`.
-fn elsewhere<R>(turn: usize, mut sample: impl FnMut() -> R) -> R {
+pub(crate) fn elsewhere<R>(turn: usize, mut sample: impl FnMut() -> R) -> R {
     let heap = black_box(vec![0u8; 16 + turn * 592 % 4096]);
     let mut result = None;
     deeper(turn * 7 % 64, &mut || result = Some(sample()));

@@ -2,7 +2,7 @@
 
 use crate::results::{self, Machine, Results, V8};
 use crate::{chart, report, run, setup, tools};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,14 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
         Some(filter) => print!("{}", report::tables(&results.only(filter)?)),
         // A few samples are no report.
         None if results.quick => print!("{}", report::tables(&results)),
-        None => write(&tools::root(), &results)?,
+        None => {
+            let everybody = results.has(results::UNPATCHED) && (args.node.is_none() || results.has(V8));
+            ensure!(
+                everybody,
+                "no report: Wasmtime as published or V8 was left out everywhere; see above why"
+            );
+            write(&tools::root(), &results)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
