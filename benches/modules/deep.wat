@@ -5,8 +5,8 @@
 ;; another tag, and an innermost that suspends to the function outside all of them.
 ;;
 ;; `run_1 n`, `run_10 n` and `run_100 n` make a chain with so many resumes in between, then n round trips, and return
-;; how many times the innermost was resumed after it had suspended: n. `run_100_alternating n` is as `run_100 n`, but every other
-;; suspend has another tag with a handler outside all: the search does not end where the last one did.
+;; how many times the innermost was resumed after it had suspended: n. `run_100_alternating n` is as `run_100 n`, but
+;; every other suspend has another tag, whose handler is outside all, too: the last search was not for the same tag.
 (module
   (type $ft (func (param i32))) (type $ct (cont $ft))
   (type $rf (func))             (type $rest (cont $rf))
