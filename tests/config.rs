@@ -2,7 +2,7 @@
 
 mod support;
 
-use wasmfx::wasmtime::{Config, Engine, Module, Strategy};
+use wasmfx::wasmtime::{Config, ContinuationGuards, Engine, Module, Strategy};
 use wasmfx::{StackSwitchingBackend, config};
 
 const MODULE: &str = r#"(module
@@ -30,13 +30,16 @@ fn sizes_and_limits_can_be_asked_for() {
     let engine = Engine::new(&config()).unwrap();
     assert_eq!(engine.get_continuation_stack_size(), None);
     let mut config = config();
-    config.continuation_stack_size(1 << 20).continuation_stacks(2);
+    config.continuation_stack_size(1 << 18).continuation_stacks(2);
     config.continuations_per_store(3).continuation_keep_resident(4);
+    assert_eq!(engine.get_continuation_guards(), ContinuationGuards::Auto);
+    config.continuation_guards(ContinuationGuards::Mprotect);
     let engine = Engine::new(&config).unwrap();
-    assert_eq!(engine.get_continuation_stack_size(), Some(1 << 20));
+    assert_eq!(engine.get_continuation_stack_size(), Some(1 << 18));
     assert_eq!(engine.get_continuation_stacks(), Some(2));
     assert_eq!(engine.get_continuations_per_store(), Some(3));
     assert_eq!(engine.get_continuation_keep_resident(), Some(4));
+    assert_eq!(engine.get_continuation_guards(), ContinuationGuards::Mprotect);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod support;
 
 use support::each_backend;
-use wasmfx::wasmtime::{Engine, Instance, Module, Store, Trap, Val};
+use wasmfx::wasmtime::{ContinuationGuards, Engine, Instance, Module, Store, Trap, Val};
 
 /// Where guards take mappings, the machine's limit on them ends in a trap that names it, and the store goes on.
 #[test]
@@ -16,7 +16,7 @@ fn running_out_of_stacks_is_an_error() {
             eprintln!("skipped: vm.max_map_count is {}, which would take all memory", limit.trim());
             return;
         }
-        let engine = Engine::new(config().continuation_guards_by_mprotect()).unwrap();
+        let engine = Engine::new(config().continuation_guards(ContinuationGuards::Mprotect)).unwrap();
         let mut store = Store::new(&engine, ());
         let module = r#"(module
         (type $ft (func (result i32))) (type $ct (cont $ft)) (tag $t)

@@ -38,7 +38,7 @@ fn a_store_dropped_with_all_stacks() {
         // Where stacks take mappings these must be fewer than the system allows.
         let count: u32 = if by_mprotect || !cheap_guards() { 20_000 } else { 100_000 };
         if by_mprotect {
-            config.continuation_guards_by_mprotect();
+            config.continuation_guards(ContinuationGuards::Mprotect);
         }
         let module = module(config.continuation_stacks(count));
         let (start, mut left) = (resident(), Vec::new());
@@ -51,7 +51,7 @@ fn a_store_dropped_with_all_stacks() {
             let ContinuationStatistics { alive, stacks, bytes_reserved, bytes_resident, .. } =
                 wasm.statistics();
             assert_eq!((alive, stacks), (2 * count as usize + 1, count as usize));
-            assert!(bytes_reserved / stacks >= 768 << 10);
+            assert!(bytes_reserved / stacks >= 560 << 10);
             let (during, memory) = (resident(), bytes_resident.unwrap());
             assert!(memory >= 4096 * stacks, "{before} before, {during} during, {memory} of stacks");
             drop(wasm);

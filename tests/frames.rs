@@ -1,8 +1,8 @@
-//! Frame pointers: on the native backend, active stacks are one chain, which any walker can follow.
+//! Frames: on the native backend, active stacks are one chain, which any walker can follow, by frame pointers or by tables.
 
 #![cfg(all(target_arch = "x86_64", any(target_os = "linux", target_os = "macos"), feature = "native"))]
 
-use std::arch::asm;
+use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use wasmfx::StackSwitchingBackend;
 use wasmfx::wasmtime::*;
@@ -69,27 +69,64 @@ impl Code {
     }
 }
 
-/// The names of the functions from the one that called the host outwards, down to the
-/// trampoline by which the host entered Wasm, where the walk ends.
+/// What the system's unwinder says of a frame.
+#[repr(C)]
+struct UnwindContext {
+    _opaque: [u8; 0],
+}
+
+unsafe extern "C" {
+    fn _Unwind_Backtrace(
+        each: extern "C" fn(*mut UnwindContext, *mut c_void) -> c_int,
+        data: *mut c_void,
+    ) -> c_int;
+    fn _Unwind_GetIP(frame: *mut UnwindContext) -> usize;
+    fn _Unwind_GetCFA(frame: *mut UnwindContext) -> usize;
+}
+
+/// The frames that the system's unwinder finds from a host function outwards, by the tables that compiled code and the
+/// runtime's assembly have for it: where each goes on, and the stack pointer there.
+#[derive(Default)]
+struct Walked(Vec<(usize, usize)>);
+
+impl Walked {
+    fn by_tables() -> Walked {
+        extern "C" fn each(frame: *mut UnwindContext, walked: *mut c_void) -> c_int {
+            // SAFETY: the unwinder passes a frame, and what it was given.
+            unsafe { (*walked.cast::<Walked>()).0.push((_Unwind_GetIP(frame), _Unwind_GetCFA(frame))) };
+            0
+        }
+        let mut walked = Walked::default();
+        // SAFETY: `each` takes what is passed.
+        unsafe { _Unwind_Backtrace(each, (&raw mut walked).cast()) };
+        walked
+    }
+
+    fn names(&self, code: &Code) -> Vec<String> {
+        // A return address may be behind its function.
+        self.0.iter().filter_map(|(pc, _)| code.function(pc.wrapping_sub(1))).map(str::to_owned).collect()
+    }
+}
+
+/// The names of the functions from the one that called the host outwards, down to the trampoline by which the host entered
+/// Wasm, where the walk ends. `walked` says where that function is called from: the host's own frames may have no frame
+/// pointers.
 ///
 /// # Safety
 ///
-/// Called from a host function that Wasm called on a stack which has made no other call out of Wasm: above the
-/// stack pointer, nothing else looks like the frame of a trampoline that `inner2` called.
-unsafe fn walk(code: &Code) -> Vec<String> {
-    let sp: usize;
-    // SAFETY: this only reads a register.
-    unsafe { asm!("mov {}, rsp", out(reg) sp) };
+/// Called from a host function that Wasm called.
+unsafe fn walk(code: &Code, walked: &Walked) -> Vec<String> {
     let word = |address: usize| {
-        // SAFETY: the caller vouches for the words up to the trampoline's frame; from there on, they are
-        // frame records of compiled code.
+        // SAFETY: from compiled code's first frame on, these are frame records of compiled code.
         unsafe { std::ptr::with_exposed_provenance::<usize>(address).read() }
     };
-    // The host's frames may have no frame pointers: the walk starts at the first frame that has.
-    let mut record = (0..100_000)
-        .map(|i| sp + 8 * i)
-        .find(|record| code.function(word(record + 8)) == Some("inner2") && word(*record) > *record)
-        .expect("`inner2` called the host");
+    // The stack pointer where Wasm made the call: below are a return address and a frame pointer, the callee's record.
+    let first = walked
+        .0
+        .iter()
+        .position(|(pc, _)| code.function(pc.wrapping_sub(1)).is_some())
+        .expect("Wasm called the host");
+    let mut record = walked.0[first].1 - 2 * size_of::<usize>();
     let mut names = Vec::new();
     for _ in 0..100 {
         let pc = word(record + 8);
@@ -119,8 +156,10 @@ fn a_walk_meets_every_function_down_to_the_host() {
         let module = Module::new(&engine, MODULE).unwrap();
         let mut store = Store::new(&engine, Code::of(&module));
         let host = Func::wrap(&mut store, |mut caller: Caller<'_, Code>| {
-            // SAFETY: `inner2` calls the host first thing on a stack of its own.
-            let found = unsafe { walk(caller.data()) };
+            let walked = Walked::by_tables();
+            // SAFETY: this is a host function that Wasm called.
+            let found = unsafe { walk(caller.data(), &walked) };
+            assert_eq!(walked.names(caller.data()), found, "the tables say the same");
             let trace = WasmBacktrace::capture(&caller);
             let traced = trace.frames().iter().map(|f| f.func_name().unwrap_or("?").to_string()).collect();
             caller.data_mut().found = found;

@@ -385,10 +385,18 @@ fn sizes_that_cannot_be() {
         format!("{:?}", Engine::new(config).expect_err("the configuration is refused"))
     }
     each_setup(|config| {
-        for size in [0, 1, (512 << 10) + (128 << 10) - 1, usize::MAX, usize::MAX - 4095, isize::MAX as usize]
+        for size in [0, 1, (16 << 10) - 1] {
+            let text = refusal(config().continuation_stack_size(size));
+            assert!(text.contains("continuation-stack-size") && text.contains("configure 16384"), "{text}");
+            assert!(text.contains(&size.to_string()), "{text}");
+        }
+        // Among these is what was right while the size had the host's part too.
+        for size in
+            [(512 << 10) + 1, (512 << 10) + (256 << 10), usize::MAX, usize::MAX - 4095, isize::MAX as usize]
         {
             let text = refusal(config().continuation_stack_size(size));
             assert!(text.contains("continuation-stack-size") && text.contains("max-wasm-stack"), "{text}");
+            assert!(text.contains("host functions do not run on continuation stacks"), "{text}");
             assert!(text.contains(&size.to_string()), "{text}");
         }
         for size in [usize::MAX, usize::MAX - 4095, isize::MAX as usize] {
@@ -402,8 +410,14 @@ fn sizes_that_cannot_be() {
         // Who switches no stacks need not care.
         Engine::new(Config::new().continuation_stack_size(1)).unwrap();
         // A stack that no address space has room for.
+        let sized = |size: usize| {
+            let mut config = config();
+            // What the host's own stack has bounds what Wasm may have there: this host has none.
+            config.max_wasm_stack(size).async_stack_size(usize::MAX).continuation_stack_size(size);
+            config
+        };
         for size in [1 << 47, isize::MAX as usize / 2] {
-            let mut wasm = Wasm::new(&module(config().continuation_stack_size(size)));
+            let mut wasm = Wasm::new(&module(&sized(size)));
             let fresh = wasm.fresh(1).unwrap();
             for _ in 0..3 {
                 limited(wasm.go(fresh), "continuation-stack-size");
@@ -412,17 +426,13 @@ fn sizes_that_cannot_be() {
             assert_eq!(wasm.alive(), 0);
         }
         // As many as fit, of those that do not all.
-        let huge = config().continuation_stacks(u32::MAX).continuation_stack_size(1 << 42).clone();
-        let mut wasm = Wasm::new(&module(&huge));
+        let mut wasm = Wasm::new(&module(sized(1 << 42).continuation_stacks(u32::MAX)));
         limited(wasm.fill(32, 0), "continuation-stack-size");
         wasm.drain();
         wasm.fill(1, 0).unwrap();
         // Most of what can be.
-        let mut large = config();
-        large
-            .continuation_keep_resident(usize::MAX)
-            .continuations_per_store(u32::MAX)
-            .continuation_stack_size(1 << 30);
+        let mut large = sized(1 << 30);
+        large.continuation_keep_resident(usize::MAX).continuations_per_store(u32::MAX);
         let mut wasm = Wasm::new(&module(&large));
         wasm.fill(200, 0).unwrap();
         wasm.drain();

@@ -293,7 +293,7 @@ fn every_stack_stays_as_deep() {
         for signals in [true, false] {
             let mut config = config();
             // No size that another stack has.
-            config.signals_based_traps(signals).max_wasm_stack(200 << 10).continuation_stack_size(700 << 10);
+            config.signals_based_traps(signals).max_wasm_stack(200 << 10);
             let engine = Engine::new(&config).unwrap();
             let mut store = Store::new(&engine, ());
             let host = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, how: i32| {

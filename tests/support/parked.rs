@@ -118,7 +118,7 @@ pub(crate) fn each_setup(test: impl Fn(&dyn Fn() -> Config)) {
         test(config);
         test(&|| {
             let mut config = config();
-            config.continuation_guards_by_mprotect();
+            config.continuation_guards(ContinuationGuards::Mprotect);
             config
         });
     });

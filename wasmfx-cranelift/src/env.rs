@@ -84,7 +84,7 @@ pub trait NativeEnv {
     /// continuation type.
     fn entry_address(&mut self, builder: &mut FunctionBuilder<'_>, ty: TypeIndex) -> ir::Value;
 
-    /// The running continuation: a `*mut VMContRef`, null on the stack that the host entered on.
+    /// The current stack: a `*mut VMContRef`, of a continuation or of the store's initial stack.
     fn current(&mut self, pos: &mut FuncCursor<'_>) -> ir::Value;
 
     /// Sets what [`NativeEnv::current`] returns.
@@ -111,6 +111,10 @@ pub trait NativeEnv {
     /// Emits what the translator has only counted so far, such as fuel: before a branch within one
     /// instruction, one side of which calls.
     fn settle(&mut self, builder: &mut FunctionBuilder<'_>);
+
+    /// Writes back what the function caches of its store, such as fuel: before a trap. It has been
+    /// [settled](NativeEnv::settle).
+    fn write_back(&mut self, builder: &mut FunctionBuilder<'_>);
 
     /// As [`FuncEnv::call`], but that there is no result.
     fn call_native(
@@ -178,6 +182,9 @@ pub trait FuncEnv: Memory {
 
     /// Goes to a clause's label with the values that it takes.
     fn jump(&mut self, builder: &mut FunctionBuilder<'_>, label: ir::Block, values: &[ir::Value]);
+
+    /// Traps. This ends the block.
+    fn trap(&mut self, builder: &mut FunctionBuilder<'_>, trap: Trap);
 
     /// Traps if `value` is zero.
     fn trap_if_zero(&mut self, builder: &mut FunctionBuilder<'_>, value: ir::Value, trap: Trap);

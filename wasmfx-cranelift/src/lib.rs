@@ -28,6 +28,7 @@ mod libcall;
 mod native;
 mod view;
 
+pub use wasmfx_runtime::layout::MAX_UNCHECKED_FRAME;
 pub use self::env::{Backend, Builtin, FuncEnv, Memory, NativeBuiltin, NativeEnv, Region, Trap};
 pub use self::handlers::{Clause, Shared};
 #[cfg(feature = "native")]

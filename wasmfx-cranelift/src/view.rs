@@ -173,6 +173,11 @@ impl ContRef {
         self.store(env, builder, frame.0, offsets::VMCONTREF_RESUME);
     }
 
+    /// Notes that it has resumed `child`, the outermost of what runs above it.
+    pub(crate) fn set_child(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, child: ContRef) {
+        self.store(env, builder, child.0, offsets::VMCONTREF_CHILD);
+    }
+
     pub(crate) fn stack_limit(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
         self.pointer(env, builder, offsets::VMCONTREF_STACK_LIMIT)
     }

@@ -13,7 +13,7 @@ const DEPTH: usize = 16;
 ///
 /// # Safety
 ///
-/// `current` is null or one of a live store's continuations.
+/// `current` is the current stack of a live store.
 #[inline]
 pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
     if !cfg!(debug_assertions) {
@@ -21,25 +21,52 @@ pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
     }
     let mut cont = current;
     for _ in 0..DEPTH {
-        if cont.is_null() {
+        // SAFETY: the caller vouches for the first; parents are of the same store.
+        if unsafe { !VMContRef::is_continuation(cont) } {
             return;
         }
         // SAFETY: the caller vouches for the first; parents are of the same store.
         let this = unsafe { &*cont.cast::<Continuation>() };
         assert_eq!(this.vm.state(), VMContState::Running, "a stack on the active chain runs");
         let native = this.vm.is_native();
-        assert!(this.stack.is_none() == native && this.fiber.is_none() == native, "L2");
+        assert_eq!(this.has_fiber(), !native, "L2");
         assert_eq!(this.vm.stack.is_null(), !native, "L2");
         assert!(!this.vm.resume.is_null(), "something resumed a running stack");
         assert_eq!(this.vm.parent_entry.is_null(), this.vm.is_native(), "a parent's entry state is kept");
         assert_ne!(this.vm.parent, cont, "no stack is its own parent");
-        if !this.vm.parent.is_null() {
+        // SAFETY: as above.
+        if unsafe { VMContRef::is_continuation(this.vm.parent) } {
             // SAFETY: as above.
             let parent = unsafe { &*this.vm.parent.cast::<Continuation>() };
             let frame = this.vm.resume.addr();
             assert!(parent.stack_range().contains(&frame), "a resume's frame is on the parent's stack");
         }
         cont = this.vm.parent;
+    }
+}
+
+/// Panics if `outermost` is not the outermost stack of the chain from `current` (S3), or runs nothing.
+///
+/// # Safety
+///
+/// `current` is a running continuation of a live store.
+#[inline]
+pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContRef) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let mut cont = current;
+    for _ in 0..DEPTH {
+        // SAFETY: the caller vouches for the first; parents are of the same store.
+        let parent = unsafe { (*cont).parent };
+        // SAFETY: as above.
+        if unsafe { !VMContRef::is_continuation(parent) } {
+            assert_eq!(cont, outermost, "S3");
+            // SAFETY: as above.
+            assert_ne!(unsafe { (*cont).parent_control.sp }, 0, "S3");
+            return;
+        }
+        cont = parent;
     }
 }
 

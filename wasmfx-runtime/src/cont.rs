@@ -13,7 +13,7 @@
 //! * **L1.** The `VMContRef` of a [`Continuation`] is its first field, so that a pointer to one is a
 //!   pointer to the other. They are allocated in chunks and freed only with their [`Continuations`] (C2).
 //! * **L2.** A continuation has a stack exactly while it is running or suspended: `vm.stack` with the native backend, from
-//!   just before it is resumed for the first time; `stack`, and a fiber too, with the libcall backend.
+//!   just before it is resumed for the first time; that of its [`FiberPart`], and a fiber too, with the libcall backend.
 //! * **L3.** In state `Free` no reference to a continuation is usable (C1): the last one was consumed
 //!   when it was resumed, and only a capture, which is of a running one, makes another.
 //! * **L4.** A fiber is resumed only by the `resume` that runs its continuation, and suspends only to it.
@@ -21,7 +21,7 @@
 use crate::Error;
 use crate::layout::{
     INLINE_ARGS, VMContObj, VMContRef, VMContState, VMContinuations, VMControlContext, VMEntryState,
-    VMFarHandler, VMPayloads, VMStack,
+    VMFarHandler, VMPayloads, VMResumeFrame, VMStack,
 };
 use crate::libcall::{Fiber, Switch};
 use crate::limits::{MAX_KEPT_SLOTS, MAX_SLOTS};
@@ -41,17 +41,20 @@ pub(crate) struct Continuation {
     index: u32,
     /// The memory of `vm.values` while fresh, and of the function's results, if `vm.args` is too small. Not while free.
     slots: Vec<u128>,
-    /// Running and suspended, libcall backend.
+    /// What the libcall backend has of it besides, from its first start on: the next continuation uses it too.
+    fiber: Option<Box<FiberPart>>,
+}
+
+/// A continuation as a fiber. A field means something while the continuation is running or suspended.
+pub(crate) struct FiberPart {
     pub(crate) stack: Option<Stack>,
-    /// Running and suspended, libcall backend.
     pub(crate) fiber: Option<Fiber>,
-    /// How the fiber suspends itself. Running and suspended, once it has started.
+    /// How the fiber suspends itself, once it has started.
     pub(crate) switch: *mut Switch,
-    /// The most that Wasm's frames may take on its stack, in bytes. Running and suspended, libcall backend.
-    pub(crate) max_wasm_stack: usize,
-    /// The addresses of the stack, from where its fiber starts down. Running and suspended, once it has
-    /// started, libcall backend.
-    pub(crate) fiber_range: Range<usize>,
+    /// The most that Wasm's frames may take on its stack, in bytes.
+    pub(crate) wasm_stack: usize,
+    /// The addresses of the stack, from where its fiber starts down, once it has started.
+    pub(crate) range: Range<usize>,
 }
 
 /// Continuations that are allocated at a time.
@@ -102,20 +105,29 @@ pub struct Statistics {
     pub bytes_reserved: usize,
     /// Bytes of memory that those stacks have; `None` if the system does not tell.
     pub bytes_resident: Option<usize>,
+    /// Whether the engine guards stacks by memory protection, and not by what is cheaper: because it is configured so, or
+    /// the system has nothing else, or has refused it, as Linux does once the process locks its memory. Each of those stacks
+    /// takes two of the process's mappings.
+    pub guards_by_mprotect: bool,
 }
 
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Statistics { alive, peak, created, stacks, bytes_reserved, bytes_resident } = self;
+        let Statistics { alive, peak, created, stacks, bytes_reserved, bytes_resident, guards_by_mprotect } =
+            self;
         write!(
             f,
             "continuations: {alive} alive, {peak} at most, {created} made; \
              stacks: {stacks}, {bytes_reserved} bytes of addresses, "
         )?;
         match bytes_resident {
-            Some(bytes) => write!(f, "{bytes} bytes of memory"),
-            None => f.write_str("unknown bytes of memory"),
+            Some(bytes) => write!(f, "{bytes} bytes of memory")?,
+            None => f.write_str("unknown bytes of memory")?,
         }
+        if *guards_by_mprotect {
+            f.write_str("; guarded by mprotect, which takes two mappings for each")?;
+        }
+        Ok(())
     }
 }
 
@@ -129,19 +141,21 @@ unsafe impl Sync for Continuations {}
 impl Continuations {
     /// No continuations yet, which will have stacks of `pool`.
     pub fn new(pool: Arc<StackPool>) -> Continuations {
-        let lists = Box::new(VMContinuations {
+        let lists = Box::leak(Box::new(VMContinuations {
             free: ptr::null_mut(),
             stacks: ptr::null_mut(),
             room: 0,
             created: 0,
-            // Saturated, nothing of Wasm fits: there is no stack of that size anyway.
-            limit_below: pool.config().max_wasm_stack.saturating_sub(size_of::<VMStack>()),
-        });
+            limit_below: pool.wasm_stack() - size_of::<VMStack>(),
+            initial_frame: VMResumeFrame::EMPTY,
+            initial: VMContRef::FREE,
+        }));
+        lists.initial.resume = &raw mut lists.initial_frame;
         Continuations {
             pool,
             chunks: Vec::new(),
             reached: 0,
-            lists: NonNull::from(Box::leak(lists)),
+            lists: NonNull::from(lists),
             permitted: 0,
             idle_stacks: Vec::new(),
             max_idle: 0,
@@ -155,6 +169,13 @@ impl Continuations {
     /// What compiled code shares. It is there as long as `self`.
     pub fn lists(&self) -> NonNull<VMContinuations> {
         self.lists
+    }
+
+    /// What stands for the stack that the host enters Wasm on: the current stack whenever it does. It is there as long
+    /// as `self`.
+    pub fn initial(&self) -> NonNull<VMContRef> {
+        // SAFETY: `new` allocated it.
+        unsafe { NonNull::new_unchecked(&raw mut (*self.lists.as_ptr()).initial) }
     }
 
     /// As [`Continuations::lists`], to read while no compiled code runs.
@@ -219,7 +240,7 @@ impl Continuations {
         let data = if needed > 0 { this.slots.as_mut_ptr() } else { this.vm.args.as_mut_ptr() };
         this.vm.values = VMPayloads { data, length: 0, capacity };
         this.vm.func = func;
-        this.vm.caller_vmctx = caller_vmctx;
+        this.vm.caller_or_child = caller_vmctx;
         this.vm.last_ancestor = cont.as_ptr().cast();
         self.shared().created += 1;
         Ok(cont.cast())
@@ -392,8 +413,9 @@ impl Continuations {
             // SAFETY: L2; it was this continuation's.
             Some(record) => unsafe { Stack::from_record(record) },
             None => {
-                let mut stack = this.stack.take().expect("L2: a running continuation has a stack");
-                let fiber = this.fiber.take().expect("L2: and a fiber");
+                let part = this.fiber.as_mut().expect("L2");
+                let mut stack = part.stack.take().expect("L2: a running continuation has a stack");
+                let fiber = part.fiber.take().expect("L2: and a fiber");
                 stack.restore(fiber.into_stack());
                 stack
             }
@@ -412,26 +434,25 @@ impl Continuations {
         // SAFETY: the caller vouches for it.
         let this = unsafe { &mut *cont.as_ptr() };
         assert_eq!(this.vm.state(), VMContState::Fresh, "only a fresh continuation has run nothing");
-        assert!(this.stack.is_none() && this.vm.stack.is_null(), "L2");
+        assert!(!this.has_fiber() && this.vm.stack.is_null(), "L2");
         this.vm.revision += 1;
         self.recycle(cont);
     }
 
-    /// Ends every continuation from `current`, which may be null, outwards to the host's entry: Wasm was
+    /// Ends every continuation from `current`, which may be the initial stack, outwards to the host's entry: Wasm was
     /// unwound past them all.
     ///
     /// # Safety
     ///
-    /// `current` is what ran when Wasm was unwound, and control is back with the host.
-    pub unsafe fn abandon(&mut self, current: *mut VMContRef) {
-        let mut next = NonNull::new(current);
-        while let Some(cont) = next {
-            // SAFETY: the caller vouches for it: these are running continuations of this store, and nothing
-            // goes on on their stacks.
-            unsafe {
-                next = NonNull::new((*cont.as_ptr()).parent);
-                assert!((*cont.as_ptr()).is_native(), "the libcall backend unwinds stack by stack");
-                self.release(cont.cast());
+    /// `current` is the stack that ran when Wasm was unwound, and control is back with the host.
+    pub unsafe fn abandon(&mut self, mut current: NonNull<VMContRef>) {
+        // SAFETY: the caller vouches for it: these are running continuations of this store, and nothing goes on on their
+        // stacks. A parent is read before its child is free.
+        unsafe {
+            while let Some(parent) = NonNull::new(current.as_ref().parent) {
+                assert!(current.as_ref().is_native(), "the libcall backend unwinds stack by stack");
+                self.release(current.cast());
+                current = parent;
             }
         }
     }
@@ -461,7 +482,7 @@ impl Continuations {
         let in_use = (0..self.reached).filter_map(|index| unsafe {
             let this = self.at(index).as_ptr();
             let native = NonNull::new((*this).vm.stack).map(|record| record.as_ref().slot);
-            native.or_else(|| (*this).stack.as_ref().map(Stack::slot))
+            native.or_else(|| (*this).fiber.as_ref()?.stack.as_ref().map(Stack::slot))
         });
         // SAFETY: C4.
         let hot = self.hot_stacks().map(|record| unsafe { record.as_ref() }.slot);
@@ -473,6 +494,7 @@ impl Continuations {
             stacks: self.stacks,
             bytes_reserved: self.stacks * self.pool.slot_size(),
             bytes_resident: self.pool.resident(in_use.chain(hot).chain(idle)),
+            guards_by_mprotect: self.pool.guarded_by_mappings(),
         }
     }
 
@@ -508,10 +530,10 @@ impl Drop for Continuations {
         for index in 0..self.reached {
             // SAFETY: it is initialised, and with the store gone nothing refers to it any more.
             let mut cont = unsafe { self.at(index).read() };
-            if let Some(fiber) = cont.fiber.take() {
-                Stack::abandon(fiber);
+            if let Some(part) = &mut cont.fiber {
+                part.fiber.take().map(Stack::abandon);
+                stacks.extend(part.stack.take());
             }
-            stacks.extend(cont.stack.take());
             // SAFETY: L2; it was this continuation's.
             stacks.extend(NonNull::new(cont.vm.stack).map(|record| unsafe { Stack::from_record(record) }));
         }
@@ -532,36 +554,38 @@ impl Drop for Continuations {
     }
 }
 
+impl FiberPart {
+    fn new() -> FiberPart {
+        FiberPart { stack: None, fiber: None, switch: ptr::null_mut(), wasm_stack: 0, range: 0..0 }
+    }
+}
+
 impl Continuation {
     fn new(index: u32) -> Continuation {
-        Continuation {
-            vm: VMContRef {
-                control: VMControlContext::default(),
-                parent_control: VMControlContext::default(),
-                revision: 0,
-                resume: ptr::null_mut(),
-                stack_limit: 0,
-                parent: ptr::null_mut(),
-                last_ancestor: ptr::null_mut(),
-                values: VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 },
-                func: ptr::null_mut(),
-                caller_vmctx: ptr::null_mut(),
-                waits_for: 0,
-                throws: 0,
-                stack: ptr::null_mut(),
-                parent_entry: ptr::null_mut(),
-                entry: VMEntryState::default(),
-                far: VMFarHandler::default(),
-                args: [0; INLINE_ARGS],
-            },
-            index,
-            slots: Vec::new(),
-            stack: None,
-            fiber: None,
-            switch: ptr::null_mut(),
-            max_wasm_stack: 0,
-            fiber_range: 0..0,
-        }
+        Continuation { vm: VMContRef::FREE, index, slots: Vec::new(), fiber: None }
+    }
+
+    /// What the libcall backend has of it besides.
+    pub(crate) fn fiber_part(&mut self) -> &mut FiberPart {
+        self.fiber.get_or_insert_with(|| Box::new(FiberPart::new()))
+    }
+
+    /// As [`Continuation::fiber_part`], of one that has been started, without a borrow of the rest.
+    ///
+    /// # Safety
+    ///
+    /// `this` is running or suspended, of the libcall backend.
+    pub(crate) unsafe fn fiber_of(this: *mut Continuation) -> *mut FiberPart {
+        // SAFETY: the caller vouches for it; the box is not borrowed, only its address is taken.
+        unsafe { &raw mut **(*this).fiber.as_mut().expect("L2") }
+    }
+
+    /// Whether it has a stack and a fiber of the libcall backend.
+    pub(crate) fn has_fiber(&self) -> bool {
+        self.fiber.as_ref().is_some_and(|part| {
+            assert_eq!(part.stack.is_some(), part.fiber.is_some(), "L2");
+            part.fiber.is_some()
+        })
     }
 
     /// The memory of `vm.values` while it is fresh, and of the function's results: the first slot, and how many.
@@ -587,7 +611,7 @@ impl Continuation {
                 // SAFETY: L2.
                 top - unsafe { record.as_ref() }.size..top
             }
-            None => self.fiber_range.clone(),
+            None => self.fiber.as_ref().map_or(0..0, |part| part.range.clone()),
         }
     }
 
@@ -605,11 +629,13 @@ impl Continuation {
         // One that a trap ended in the middle of a `switch` expects another resume (`native`, N5).
         self.vm.far = VMFarHandler::default();
         self.vm.func = ptr::null_mut();
-        self.vm.caller_vmctx = ptr::null_mut();
+        self.vm.caller_or_child = ptr::null_mut();
         self.vm.values = VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 };
         self.slots.clear();
-        self.switch = ptr::null_mut();
-        self.fiber_range = 0..0;
+        if let Some(part) = &mut self.fiber {
+            part.switch = ptr::null_mut();
+            part.range = 0..0;
+        }
     }
 }
 

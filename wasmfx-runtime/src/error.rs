@@ -1,6 +1,6 @@
 //! What can go wrong that is the program's or the machine's doing. Anything else is a bug, and asserts.
 
-use crate::limits::MIN_HOST_STACK;
+use crate::limits::MIN_WASM_STACK;
 use core::fmt;
 
 /// What a library or the system said.
@@ -53,13 +53,15 @@ pub enum Error {
         /// What the system said.
         cause: Cause,
     },
-    /// The engine's configuration leaves host calls too little of a stack, or asks for one that cannot be.
+    /// The engine's configuration asks for stacks that cannot be.
     StackSize {
-        /// Bytes of a stack, if configured.
+        /// Bytes of a stack for Wasm, if configured.
         size: Option<usize>,
-        /// Bytes of it for Wasm.
+        /// The most bytes that Wasm may take of any stack.
         max_wasm_stack: usize,
     },
+    /// The process has a shadow stack, which does not follow a switch of stacks: the first would end the process.
+    ShadowStack,
     /// The libcall backend cannot make a fiber: wasmtime-fiber does not know the machine, or has no memory.
     Unsupported(Cause),
 }
@@ -74,7 +76,9 @@ impl Error {
             | Error::TooManyStacks { .. }
             | Error::NoStack { .. }
             | Error::NoAddresses { .. } => true,
-            Error::UnhandledTag | Error::StackSize { .. } | Error::Unsupported(_) => false,
+            Error::UnhandledTag | Error::StackSize { .. } | Error::ShadowStack | Error::Unsupported(_) => {
+                false
+            }
         }
     }
 }
@@ -119,19 +123,33 @@ impl fmt::Display for Error {
                      (continuation-stacks) or smaller ones (continuation-stack-size), or raise the process's limit"
                 )
             }
+            Error::StackSize { size: Some(size), .. } if *size < MIN_WASM_STACK => {
+                write!(
+                    f,
+                    "a continuation stack of {size} bytes (continuation-stack-size) is too small for Wasm: \
+                     configure {MIN_WASM_STACK} at least"
+                )
+            }
             Error::StackSize { size: Some(size), max_wasm_stack } => {
                 write!(
                     f,
-                    "a continuation stack of {size} bytes (continuation-stack-size) must hold {max_wasm_stack} bytes \
-                     of Wasm's frames (max-wasm-stack) and {MIN_HOST_STACK} for host calls, and fit the address space"
+                    "{size} bytes of a continuation stack (continuation-stack-size) are more than Wasm may use of any \
+                     stack (max-wasm-stack, {max_wasm_stack}): the size is Wasm's part alone, since host functions do \
+                     not run on continuation stacks; configure no room for them, or raise max-wasm-stack"
                 )
             }
             Error::StackSize { size: None, max_wasm_stack } => {
                 write!(
                     f,
-                    "no continuation stack holds {max_wasm_stack} bytes of Wasm's frames (max-wasm-stack)"
+                    "no continuation stack holds {max_wasm_stack} bytes of Wasm's frames (max-wasm-stack): configure \
+                     less, or a size of their own (continuation-stack-size)"
                 )
             }
+            Error::ShadowStack => f.write_str(
+                "stack switching is not possible in a process with a shadow stack (Intel and AMD CET): turn that off \
+                 for this process, with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off:glibc.cpu.hwcaps=-SHSTK in its \
+                 environment, or by linking it with -z noshstk",
+            ),
             Error::Unsupported(cause) => {
                 write!(f, "the libcall backend cannot make a fiber here: {cause}")
             }

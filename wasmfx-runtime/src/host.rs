@@ -11,18 +11,22 @@ use crate::{Continuations, Error};
 ///
 /// * **H1.** [`Host::continuations`] returns the same object for all calls made by one store of the engine, and
 ///   that object lives as long as the engine's store.
-/// * **H2.** [`Host::current`] is null after the host enters Wasm, and then whatever was set last; on the
-///   way back to the host its former value returns. This is what delimits `suspend`.
+/// * **H2.** [`Host::current`] is [`Continuations::initial`] after the host enters Wasm, and then whatever was set last; on
+///   the way back to the host its former value returns, and with it what [`VMSavedEntry::enter`](crate::layout::VMSavedEntry::enter)
+///   saved.
+///   This is what delimits `suspend`.
 /// * **H3.** [`Host::entry`] is where Wasm was last entered and left, by trampolines that keep frame
 ///   pointers. A trap unwinds to the entry that was set last.
 /// * **H4.** [`Host::call`] returns `true` if the function returned and `false` if it was unwound, and in
 ///   that case has noted the reason. No panic leaves it.
-/// * **H5.** The stack limit that was set last is checked by every Wasm function before it uses its frame.
+/// * **H5.** The stack limit that was set last is checked by every Wasm function before it uses its frame; if
+///   [`PoolConfig::unchecked_frames`](crate::PoolConfig) says so, at once after, and then no frame is larger than
+///   [`MAX_UNCHECKED_FRAME`](crate::layout::MAX_UNCHECKED_FRAME).
 pub unsafe trait Host: 'static {
     /// The continuations of this store.
     fn continuations(&mut self) -> &mut Continuations;
 
-    /// The continuation that runs, or null on the stack that the host entered Wasm on.
+    /// The stack that runs: a continuation, or [`Continuations::initial`].
     fn current(&self) -> *mut VMContRef;
 
     /// Sets what [`Host::current`] returns.

@@ -19,6 +19,7 @@
 //!                      | last_ancestor            outermost stack captured   |
 //!                      | values                   where it takes its values  |
 //!                      | func, caller_vmctx       what a fresh one will run  |
+//!                      | child, there too         what it resumed last       |
 //!                      | waits_for                types of bound values      |
 //!                      +-----------------------------------------------------+ 128
 //!                      | stack                    top of its stack (native)  |
@@ -33,9 +34,15 @@
 //! | free     |-------->| free    |--------->| free    |--> null
 //! | stacks   |-------->| VMStack |--------->| VMStack |--> null      idle stacks, each at its own top
 //! | room     |                      next
-//! | created  |
+//! | created  |         VMContRef   parent   VMContRef
+//! | initial  |<--------| running |<---------| running |<-- current   the stacks that run
+//! |   .child |-------->|         |
 //! +----------+
 //! ```
+//!
+//! The chain of running stacks ends at `initial`: a [`VMContRef`] that stands for the stack on which the host entered Wasm,
+//! and is no continuation. Its `parent` is null, and its `resume` is a frame without clauses, so that a search for a
+//! handler needs no test for it.
 //!
 //! The first two cache lines are what a switch touches; the rest is for starting, binding and tracing.
 //!
@@ -70,7 +77,7 @@
 //!   no argument buffer but `args`, and is there once; each stack on the `stacks` list is idle, of this store, and there
 //!   once, and `room` more may join them. Who takes from a list owns what he took.
 
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 /// The bits of what `resume` gets that say how a continuation ended, if it did.
 pub const OUTCOME: u64 = 3;
@@ -137,6 +144,10 @@ pub const SLOT_SIZE: usize = 16;
 /// Values on their way into or out of a continuation that its `VMContRef` has room for. With these it takes four cache
 /// lines; mostly there are fewer.
 pub const INLINE_ARGS: usize = 3;
+
+/// The largest frame of a function that compares the stack limit only once its frame is on the stack, in bytes: as it does
+/// where traps are not signals. Stacks have so much more below the limit then, and the compiler refuses more.
+pub const MAX_UNCHECKED_FRAME: usize = 208 << 10;
 
 /// A tag's definition. Tags are compared by this address: an imported tag has its exporter's.
 #[derive(Debug)]
@@ -268,7 +279,8 @@ pub struct VMContRef {
 
     /// The lowest stack pointer that Wasm may have on this stack; zero while it has no stack.
     pub stack_limit: usize,
-    /// The stack that resumed this one; null for the one that the host entered Wasm on. Running. Free: the next free one.
+    /// The stack that resumed this one: a continuation, or the store's [`initial`](VMContinuations::initial), whose own
+    /// is null. Running. Free: the next free one.
     pub parent: *mut VMContRef,
     /// The outermost stack that was captured with this one, often itself. Fresh and suspended; else null.
     pub last_ancestor: *mut VMContRef,
@@ -277,8 +289,9 @@ pub struct VMContRef {
     pub values: VMPayloads,
     /// The `VMFuncRef` to run. Fresh, and until it runs; else null.
     pub func: *mut u8,
-    /// The `VMContext` of the instance that made it. Fresh.
-    pub caller_vmctx: *mut u8,
+    /// Fresh: the `VMContext` of the instance that made it. Running: the outermost stack of what it resumed last, see
+    /// [`VMContRef::child`].
+    pub caller_or_child: *mut u8,
     /// `VMSharedTypeIndex` of a function type whose parameters begin with the types of the bound values. Fresh and
     /// suspended, if there are such.
     pub waits_for: u32,
@@ -358,9 +371,106 @@ pub struct VMContinuations {
     pub created: u64,
     /// Bytes from a stack's `VMStack` down to the limit of Wasm that runs on it.
     pub limit_below: usize,
+    /// What resumes on the initial stack know of handlers: nothing. The `resume` of `initial`.
+    pub initial_frame: VMResumeFrame,
+    /// Stands for the stack on which the host last entered Wasm of this store. See `hostcall`.
+    ///
+    /// | field | means |
+    /// | --- | --- |
+    /// | `child` | the outermost stack above it, while there is one |
+    /// | `stack_limit` | the stack limit of Wasm on the initial stack |
+    pub initial: VMContRef,
+}
+
+/// What an entry from the host into Wasm saves of the entry around it: which stack was the current one, and what
+/// [`initial`](VMContinuations::initial) said.
+#[derive(Debug, Clone, Copy)]
+pub struct VMSavedEntry {
+    /// The stack that was current.
+    pub current: *mut VMContRef,
+    child: *mut u8,
+    stack_limit: usize,
+}
+
+impl VMSavedEntry {
+    /// Makes the stack that the host is on the initial one, with this stack limit of Wasm. The caller makes
+    /// `initial` the current stack.
+    ///
+    /// # Safety
+    ///
+    /// `lists` is a live store's, or null: of a build that does not switch stacks. `current` is that store's current stack.
+    pub unsafe fn enter(
+        lists: *mut VMContinuations,
+        current: *mut VMContRef,
+        stack_limit: usize,
+    ) -> VMSavedEntry {
+        let mut saved = VMSavedEntry { current, child: ptr::null_mut(), stack_limit };
+        // SAFETY: the caller vouches for it. No continuation runs, so that nobody asks for the child.
+        unsafe { saved.exchange(lists) };
+        saved
+    }
+
+    /// Exchanges what is saved, but for the current stack, and what is in force.
+    ///
+    /// # Safety
+    ///
+    /// `lists` is what it was for [`VMSavedEntry::enter`].
+    pub unsafe fn exchange(&mut self, lists: *mut VMContinuations) {
+        if lists.is_null() {
+            return;
+        }
+        // SAFETY: the caller vouches for it.
+        let initial = unsafe { &mut (*lists).initial };
+        core::mem::swap(&mut initial.caller_or_child, &mut self.child);
+        core::mem::swap(&mut initial.stack_limit, &mut self.stack_limit);
+    }
 }
 
 impl VMContRef {
+    /// One that is free and has never been anything else.
+    pub const FREE: VMContRef = VMContRef {
+        control: VMControlContext { sp: 0, fp: 0, pc: 0 },
+        parent_control: VMControlContext { sp: 0, fp: 0, pc: 0 },
+        revision: 0,
+        resume: ptr::null_mut(),
+        stack_limit: 0,
+        parent: ptr::null_mut(),
+        last_ancestor: ptr::null_mut(),
+        values: VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 },
+        func: ptr::null_mut(),
+        caller_or_child: ptr::null_mut(),
+        waits_for: 0,
+        throws: 0,
+        stack: ptr::null_mut(),
+        parent_entry: ptr::null_mut(),
+        entry: VMEntryState {
+            entry_fp: 0,
+            entry_sp: 0,
+            entry_trap_handler: 0,
+            exit_trampoline_fp: 0,
+            exit_pc: 0,
+        },
+        far: VMFarHandler { key: 0, last: 0, revision: 0 },
+        args: [0; INLINE_ARGS],
+    };
+
+    /// Whether the stack that runs is a continuation's, rather than the one that the host entered Wasm on.
+    ///
+    /// # Safety
+    ///
+    /// `current` is null, which is no continuation, or what a live store has as its current stack.
+    #[inline]
+    pub unsafe fn is_continuation(current: *const VMContRef) -> bool {
+        // SAFETY: the caller vouches for the pointer.
+        !current.is_null() && unsafe { !(*current).parent.is_null() }
+    }
+
+    /// The outermost stack of what this one resumed last. It means something while that runs.
+    #[inline]
+    pub fn child(&self) -> *mut VMContRef {
+        self.caller_or_child.cast()
+    }
+
     /// What it is doing, as its other fields tell: a switch need not write it down.
     pub fn state(&self) -> VMContState {
         match (self.last_ancestor.is_null(), self.resume.is_null(), self.func.is_null()) {
@@ -371,7 +481,7 @@ impl VMContRef {
         }
     }
 
-    /// Whether code of the native backend made this continuation. Not for one that is free.
+    /// Whether code of the native backend made this continuation. Not for one that is free, nor for the initial stack.
     pub fn is_native(&self) -> bool {
         self.control.pc != 0
     }
@@ -403,6 +513,17 @@ pub struct VMResumeFrame {
 }
 
 impl VMResumeFrame {
+    /// One without clauses.
+    pub const EMPTY: VMResumeFrame = VMResumeFrame {
+        suspend_count: 0,
+        switch_count: 0,
+        values: ptr::null_mut(),
+        result_count: 0,
+        clause: 0,
+        first: ptr::null(),
+        first_switch: ptr::null(),
+    };
+
     /// The clause that takes a `suspend` to `tag`, if this frame has one.
     ///
     /// # Safety
@@ -474,8 +595,10 @@ pub mod offsets {
     pub const VMCONTREF_VALUES_CAPACITY: i32 = 100;
     /// `VMContRef::func`
     pub const VMCONTREF_FUNC: i32 = 104;
-    /// `VMContRef::caller_vmctx`
+    /// `VMContRef::caller_or_child`, of a fresh one
     pub const VMCONTREF_CALLER_VMCTX: i32 = 112;
+    /// `VMContRef::caller_or_child`, of one that runs
+    pub const VMCONTREF_CHILD: i32 = VMCONTREF_CALLER_VMCTX;
     /// `VMContRef::waits_for`
     pub const VMCONTREF_WAITS_FOR: i32 = 120;
     /// `VMContRef::stack`
@@ -561,7 +684,8 @@ const _: () = {
     at(VMCONTINUATIONS_LIMIT_BELOW, offset_of!(VMContinuations, limit_below));
     at(VMSTACK_NEXT, offset_of!(VMStack, next));
     at(VMCONTREF_FUNC, offset_of!(VMContRef, func));
-    at(VMCONTREF_CALLER_VMCTX, offset_of!(VMContRef, caller_vmctx));
+    at(VMCONTREF_CALLER_VMCTX, offset_of!(VMContRef, caller_or_child));
+    at(VMCONTREF_CHILD, offset_of!(VMContRef, caller_or_child));
     at(VMRESUMEFRAME_SUSPEND_COUNT, offset_of!(VMResumeFrame, suspend_count));
     at(VMRESUMEFRAME_SWITCH_COUNT, offset_of!(VMResumeFrame, switch_count));
     at(VMRESUMEFRAME_RESULT_COUNT, offset_of!(VMResumeFrame, result_count));

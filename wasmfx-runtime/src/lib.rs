@@ -12,7 +12,8 @@
 //! | `stack/` | the memory of stacks, invariants M1 and M2 |
 //! | `libcall.rs` | the portable backend: each switch a call into this crate, on wasmtime-fiber |
 //! | `native.rs` | what the backend in compiled code leaves to this crate, invariants N1 to N5 |
-//! | `arch/` | the few instructions per architecture that the native backend needs of this crate |
+//! | `hostcall.rs` | host calls leave a continuation's stack, invariants S1 to S3 |
+//! | `arch/` | the few instructions per architecture that this takes, and that the native backend needs |
 //! | `walk.rs` | frames and roots of active and suspended stacks |
 //! | `check.rs` | a second opinion on the chain of stacks, in debug builds |
 //! | `error.rs`, `limits.rs` | what can go wrong; every limit with its reason |
@@ -33,6 +34,8 @@ mod cont;
 mod error;
 #[cfg(feature = "runtime")]
 mod host;
+#[cfg(feature = "runtime")]
+pub mod hostcall;
 #[cfg(feature = "runtime")]
 pub mod libcall;
 #[cfg(feature = "runtime")]

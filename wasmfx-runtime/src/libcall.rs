@@ -25,14 +25,19 @@
 //!
 //! Entry state and stack limit belong to a stack here and are swapped at each switch, because each stack
 //! is entered by a trampoline of its own.
+//!
+//! Host calls leave a continuation's stack as [`hostcall`](crate::hostcall) says. Where that cannot be a mere call, the fiber
+//! suspends with a [`Signal::Call`] for the outermost `resume`, which calls, and resumes.
 
 use crate::Error;
 use crate::check;
-use crate::cont::Continuation;
+use crate::cont::{Continuation, FiberPart};
 use crate::host::Host;
+use crate::hostcall::Call;
 use crate::layout::{
     RETURNED, SLOT_SIZE, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame, VMTag,
 };
+use crate::limits::FIBER_FRAMES;
 use std::ptr::{self, NonNull};
 
 /// What [`resume`] returns if Wasm is to be unwound further; the reason has been noted. The engine's own mark: compiled
@@ -46,6 +51,8 @@ pub(crate) enum Signal {
     Suspend { last: NonNull<Continuation>, captured: NonNull<VMContRef> },
     /// Every stack up to `last` was captured; its `resume` runs `target` instead.
     Switch { last: NonNull<Continuation>, target: NonNull<Continuation> },
+    /// `last`, the outermost stack, is to go on once `call(data)` has returned on the initial one.
+    Call { last: NonNull<Continuation>, call: Call, data: *mut () },
 }
 
 pub(crate) type Fiber = wasmtime_internal_fiber::Fiber<'static, NonNull<Continuation>, Signal, bool>;
@@ -61,18 +68,18 @@ pub(crate) type Switch = wasmtime_internal_fiber::Suspend<NonNull<Continuation>,
 /// caller's frame, with its tags behind it and room for its results.
 pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: NonNull<VMResumeFrame>) -> u64 {
     let parent = host.current();
-    // The parent's entry state: in its continuation, or here for the stack that the host entered on.
+    // The parent's entry state: in its continuation, or here for the initial stack.
     let mut initial = VMEntryState::default();
+    // What is called meanwhile on this stack, if it is the initial one, begins below this frame and wasmtime-fiber's.
+    let free_below = (&raw const initial).addr() - FIBER_FRAMES;
     let parent_limit = host.stack_limit();
     let mut inner = cont.cast::<Continuation>();
     // SAFETY: all pointers are to continuations of this store (C2) or to the caller's frame. What is
     // dereferenced on the way is not borrowed across a switch.
     unsafe {
         check::active_chain(parent);
-        let parent_entry: *mut VMEntryState = match NonNull::new(parent) {
-            Some(parent) => &raw mut (*parent.as_ptr()).entry,
-            None => &raw mut initial,
-        };
+        let parent_entry: *mut VMEntryState =
+            if VMContRef::is_continuation(parent) { &raw mut (*parent).entry } else { &raw mut initial };
         *parent_entry = host.entry();
 
         if let Err(error) = make_ready(host, inner) {
@@ -81,12 +88,14 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
         }
         loop {
             let last = link(inner, parent, frame, parent_entry);
+            (*last.as_ptr()).vm.parent_control.sp = free_below;
             enter(host, inner);
             let signal = loop {
-                let fiber = (*last.as_ptr()).fiber.as_ref().expect("L2");
+                let fiber = (*Continuation::fiber_of(last.as_ptr())).fiber.as_ref().expect("L2");
                 match fiber.resume(last) {
                     // Another handler's: suspend with it, and go on here once this stack is resumed.
                     Err(signal) if signal.last() != last => forward(parent, signal),
+                    Err(Signal::Call { call, data, .. }) => call(data),
                     result => break result,
                 }
             };
@@ -100,7 +109,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
                         let (results, len) = Continuation::buffer(last.as_ptr());
                         let count = (*frame.as_ptr()).result_count as usize;
                         assert!(count <= len, "C3: a function's results have slots");
-                        // Of none, nobody says where they go.
+                        // If there are none, `values` may dangle.
                         if count > 0 {
                             ptr::copy_nonoverlapping(results, (*frame.as_ptr()).values, count);
                         }
@@ -110,6 +119,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
                 }
                 Err(Signal::Suspend { captured, .. }) => return captured.as_ptr().expose_provenance() as u64,
                 Err(Signal::Switch { target, .. }) => inner = target,
+                Err(Signal::Call { .. }) => unreachable!("the loop above takes it"),
             }
         }
     }
@@ -118,7 +128,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
 impl Signal {
     fn last(&self) -> NonNull<Continuation> {
         match self {
-            Signal::Suspend { last, .. } | Signal::Switch { last, .. } => *last,
+            Signal::Suspend { last, .. } | Signal::Switch { last, .. } | Signal::Call { last, .. } => *last,
         }
     }
 }
@@ -130,9 +140,14 @@ impl Signal {
 /// `parent` is running, as is the stack that `signal` names, further out.
 #[inline]
 unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
-    debug_assert!(!parent.is_null(), "a signal's target lies on this side of the host (H2)");
     // SAFETY: L4: this is the fiber of `parent`, which runs, and so has set `switch`.
-    unsafe { (*(*parent.cast::<Continuation>()).switch).suspend(signal) };
+    unsafe {
+        debug_assert!(
+            VMContRef::is_continuation(parent),
+            "a signal's target lies on this side of the host (H2)"
+        );
+        (*(*Continuation::fiber_of(parent.cast())).switch).suspend(signal);
+    }
 }
 
 /// Gives a fresh continuation its stack and its fiber; a suspended one has them.
@@ -156,15 +171,16 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
             error.to_string().into()
         })
     });
-    match fiber {
-        Ok(fiber) => this.fiber = Some(fiber),
+    let fiber = match fiber {
+        Ok(fiber) => fiber,
         Err(cause) => {
             host.continuations().put_stack(stack);
             return Err(Error::Unsupported(cause));
         }
-    }
-    this.stack = Some(stack);
-    this.max_wasm_stack = host.continuations().pool().config().max_wasm_stack;
+    };
+    let wasm_stack = host.continuations().pool().wasm_stack();
+    let part = this.fiber_part();
+    (part.stack, part.fiber, part.wasm_stack) = (Some(stack), Some(fiber), wasm_stack);
     Ok(())
 }
 
@@ -176,13 +192,14 @@ fn body<H: Host>(cont: NonNull<Continuation>, switch: &mut Switch) -> bool {
     // function, context and arguments (H4). `make_ready` set it up. Fields are reached one by one, since
     // the `resume` below borrows the fiber.
     unsafe {
-        (*this).switch = switch;
-        let size = (*this).stack.as_ref().expect("L2").size();
-        (*this).fiber_range = here.saturating_sub(size)..here;
-        (*this).vm.stack_limit = here.saturating_sub((*this).max_wasm_stack);
+        let part: *mut FiberPart = Continuation::fiber_of(this);
+        (*part).switch = switch;
+        let size = (*part).stack.as_ref().expect("L2").size();
+        (*part).range = here.saturating_sub(size)..here;
+        (*this).vm.stack_limit = here.saturating_sub((*part).wasm_stack);
         let (args, len) = Continuation::buffer(this);
         let func = std::mem::replace(&mut (*this).vm.func, ptr::null_mut());
-        H::call(func, (*this).vm.caller_vmctx, args, len, (*this).vm.stack_limit)
+        H::call(func, (*this).vm.caller_or_child, args, len, (*this).vm.stack_limit)
     }
 }
 
@@ -208,7 +225,29 @@ unsafe fn link(
         (*last.as_ptr()).parent = parent;
         (*last.as_ptr()).resume = frame.as_ptr();
         (*last.as_ptr()).parent_entry = parent_entry;
+        (*parent).caller_or_child = last.as_ptr().cast();
         last.cast()
+    }
+}
+
+/// Calls `call(data)` on the initial stack, from the stack of `current`: by way of the `resume`s between them.
+///
+/// # Safety
+///
+/// `current` runs, on its own stack; `outermost` is the outermost stack of the chain. The caller vouches for `call`, which
+/// returns.
+pub(crate) unsafe fn call_below(
+    current: NonNull<VMContRef>,
+    outermost: *mut VMContRef,
+    call: Call,
+    data: *mut (),
+) {
+    let last =
+        NonNull::new(outermost.cast()).expect("the initial stack has a child while a continuation runs");
+    // SAFETY: L4: this is the fiber of `current`.
+    unsafe {
+        let part = Continuation::fiber_of(current.as_ptr().cast());
+        (*(*part).switch).suspend(Signal::Call { last, call, data });
     }
 }
 
@@ -233,14 +272,14 @@ fn search<H: Host, T>(
     host: &H,
     handles: impl Fn(*const VMResumeFrame) -> Option<T>,
 ) -> Result<(NonNull<Continuation>, T), Error> {
-    let mut cont = NonNull::new(host.current());
-    while let Some(this) = cont {
-        // SAFETY: running continuations are of this store, and have a frame that resumed them.
-        unsafe {
-            if let Some(found) = handles((*this.as_ptr()).resume) {
-                return Ok((this.cast(), found));
+    let mut cont = host.current();
+    // SAFETY: running continuations are of this store, and have a frame that resumed them.
+    unsafe {
+        while VMContRef::is_continuation(cont) {
+            if let Some(found) = handles((*cont).resume) {
+                return Ok((NonNull::new_unchecked(cont.cast()), found));
             }
-            cont = NonNull::new((*this.as_ptr()).parent);
+            cont = (*cont).parent;
         }
     }
     Err(Error::UnhandledTag)
@@ -330,7 +369,7 @@ pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u1
         let frame = (*last.as_ptr()).vm.resume;
         (*frame).clause = clause;
         let obj = capture(host, last, payload, results);
-        let inner = obj.contref.as_ptr().cast::<Continuation>();
+        let inner = Continuation::fiber_of(obj.contref.as_ptr().cast());
         (*(*inner).switch).suspend(Signal::Suspend { last, captured: obj.contref });
         resumed(host, obj.contref)
     }
@@ -371,7 +410,7 @@ pub unsafe fn switch<H: Host>(
         let place = values.length + args;
         assert!(place < values.capacity, "C3: the target's last argument has a slot");
         *values.data.add(place as usize) = VMContObj::to_slot(Some(obj));
-        let inner = obj.contref.as_ptr().cast::<Continuation>();
+        let inner = Continuation::fiber_of(obj.contref.as_ptr().cast());
         (*(*inner).switch).suspend(Signal::Switch { last, target });
         resumed(host, obj.contref)
     }

@@ -19,23 +19,30 @@ pub const DEFAULT_STACKS: u32 = 1 << 20;
 
 /// Bytes of address space that the first stacks of an engine reserve; each further reservation doubles that.
 ///
-/// A million stacks take 0.75 TiB of the 128 that x86-64 has; an engine with a few should not.
+/// A million stacks take half a TiB of the 128 that x86-64 has; an engine with a few should not.
 pub const FIRST_REGION: usize = 128 << 20;
 
 /// Bytes of a stack for Wasm, as Wasmtime's default has it.
 pub const DEFAULT_WASM_STACK: usize = 512 << 10;
 
-/// Bytes of a stack for host calls, unless the engine's configuration says otherwise.
-///
-/// Half would do for the host functions that we know. With this the page tables of a stack stay below
-/// 1.6 KiB, so that one that touched one page costs 6 KiB in all.
-pub const HOST_STACK: usize = 256 << 10;
+/// The least bytes of a stack for Wasm. With less, the frames of many a function would not fit.
+pub const MIN_WASM_STACK: usize = 16 << 10;
 
-/// Bytes of a continuation's stack that Wasm may not use, so that a host call made with little stack
-/// left, and the trampoline to it, have room. Host code does not check the stack limit.
+/// Bytes of address space of a stack below the limit of Wasm. What runs there does not check the limit:
 ///
-/// A trampoline stores each argument in a slot: a thousand take 16 KiB.
-pub const MIN_HOST_STACK: usize = 128 << 10;
+/// | what | bytes, at most |
+/// | --- | --- |
+/// | a trampoline from Wasm to the host, with a thousand `v128` each way | 32,784 |
+/// | a signal handler without a stack of its own, and the registers that the system saves for it | 12 KiB |
+/// | the libcall backend's routines, and the first frames of a host call, before it leaves the stack | 3 KiB |
+///
+/// Wasm's frames are seldom so deep that any of this is touched, and what is not touched takes no memory but eight bytes of
+/// page table for each page.
+pub const RESERVE: usize = 48 << 10;
+
+/// Bytes between the frame of a `resume` of the libcall backend and host code that runs below it: room for the frames of
+/// wasmtime-fiber that stand between, which take some hundred.
+pub const FIBER_FRAMES: usize = 4 << 10;
 
 /// Idle stacks that a store keeps for its next continuations.
 ///

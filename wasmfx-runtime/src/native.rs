@@ -65,7 +65,7 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
     assert_eq!(this.vm.state(), VMContState::Fresh, "C1: only these have usable references and no stack");
     assert!(this.vm.is_native(), "cont.new stores an entry");
-    // SAFETY: the current continuation, if any, runs.
+    // SAFETY: the current stack runs.
     unsafe { check::active_chain(host.current()) };
     assert!(this.vm.stack.is_null(), "what starts is resumed at once");
     let continuations = host.continuations();

@@ -10,16 +10,15 @@
 //!           suspended:  innermost.control, innermost.parent_control, ... up to and without last_ancestor's
 //! ```
 
-use crate::cont::Continuation;
 use crate::layout::{VMContRef, VMContState, VMControlContext, VMEntryState, VMStack};
 use std::ptr::NonNull;
 
-/// The frame pointer at which the frames end on the stack of `current`, which is null on the stack that
-/// the host entered Wasm on. `last_entry_fp` is that of the trampoline that entered Wasm last.
+/// The frame pointer at which the frames end on the stack of `current`. `last_entry_fp` is that of the trampoline that
+/// entered Wasm last.
 ///
 /// # Safety
 ///
-/// `current` is null or a running continuation.
+/// `current` is null, or what a live store has as its current stack.
 pub unsafe fn entry_fp(current: *mut VMContRef, last_entry_fp: usize) -> usize {
     match NonNull::new(current) {
         // SAFETY: the caller vouches for it.
@@ -31,23 +30,26 @@ pub unsafe fn entry_fp(current: *mut VMContRef, last_entry_fp: usize) -> usize {
     }
 }
 
-/// The stacks below `current`, from its parent's to the one that the host entered Wasm on, whose frames
-/// end at `last_entry_fp`.
+/// The stacks below `current`, from its parent's to the initial one, whose frames end at `last_entry_fp`.
 ///
 /// # Safety
 ///
-/// `current` is null or a running continuation, and no stack is switched while the iterator is used.
+/// `current` is null, or what a live store has as its current stack, or had when it was last entered from the host. No
+/// stack is switched while the iterator is used.
 pub unsafe fn active_parents(
     current: *mut VMContRef,
     last_entry_fp: usize,
 ) -> impl Iterator<Item = VMEntryState> {
-    let mut cont = NonNull::new(current);
+    let mut cont = current;
     std::iter::from_fn(move || {
         // SAFETY: each parent of a running continuation is running. With the libcall backend each has
         // a `parent_entry`.
         unsafe {
-            let this = cont?.as_ptr();
-            cont = NonNull::new((*this).parent);
+            if !VMContRef::is_continuation(cont) {
+                return None;
+            }
+            let this = cont;
+            cont = (*this).parent;
             Some(if (*this).is_native() {
                 left_at(&raw const (*this).parent_control, entry_fp((*this).parent, last_entry_fp))
             } else {
@@ -109,14 +111,4 @@ pub fn bound_values(cont: &VMContRef) -> Option<(NonNull<u128>, usize, u32)> {
         }
         _ => None,
     }
-}
-
-/// Whether `address` lies on the stack of `current`, a running continuation or null.
-///
-/// # Safety
-///
-/// `current` is null or one of a live store's continuations.
-pub unsafe fn is_on_stack(current: *mut VMContRef, address: usize) -> bool {
-    // SAFETY: L1, and the caller vouches for the pointer.
-    !current.is_null() && unsafe { (*current.cast::<Continuation>()).stack_range() }.contains(&address)
 }

@@ -2,7 +2,10 @@
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use wasmfx_runtime::layout::{VMContObj, VMContRef, VMContState, VMEntryState, VMResumeFrame, VMTag};
+use wasmfx_runtime::hostcall::on_host_stack;
+use wasmfx_runtime::layout::{
+    VMContObj, VMContRef, VMContState, VMEntryState, VMResumeFrame, VMSavedEntry, VMTag,
+};
 use wasmfx_runtime::{Continuations, Error, Host, PoolConfig, StackPool, libcall, walk};
 
 struct Engine {
@@ -12,6 +15,8 @@ struct Engine {
     stack_limit: usize,
     raised: Option<Error>,
     log: Vec<String>,
+    /// Host calls that have not returned.
+    inside: usize,
 }
 
 /// What a continuation runs: `true` for a return, `false` for an unwinding.
@@ -77,21 +82,24 @@ unsafe impl Host for Engines {
 fn with_engine(test: impl FnOnce(Engines)) {
     let config = {
         let mut config = PoolConfig::default();
-        config.max_wasm_stack = 64 << 10;
-        config.stack_size = Some(512 << 10);
+        // Rust's frames are Wasm's here, and do not look at the limit.
+        config.max_wasm_stack = 512 << 10;
         config
     };
     let pool = StackPool::new(config).expect("the sizes fit");
     let mut engine = Engine {
         continuations: Continuations::new(Arc::new(pool)),
         current: 0,
+        inside: 0,
         entry: VMEntryState::default(),
         stack_limit: 1,
         raised: None,
         log: Vec::new(),
     };
+    let initial = engine.continuations.initial().as_ptr().expose_provenance();
+    engine.current = initial;
     test(Engines(NonNull::from(&mut engine)));
-    assert_eq!(engine.current, 0, "control is back on the first stack");
+    assert_eq!(engine.current, initial, "control is back on the first stack");
     assert_eq!(engine.stack_limit, 1, "and so is its limit");
 }
 
@@ -335,6 +343,89 @@ fn a_switch_without_a_prompt_leaves_its_target_alone() {
         assert_eq!((target_now.revision, target_now.state()), (target.revision, VMContState::Fresh));
         assert_eq!(target_now.values.length, 0);
     });
+}
+
+/// Calls `f` as a host function of the engine.
+fn host_call<R>(engine: Engines, f: impl FnOnce() -> R) -> R {
+    // SAFETY: the engine is alive, and this is the stack that runs.
+    unsafe { on_host_stack(engine.get().continuations.lists(), engine.current(), f) }
+}
+
+/// Calls `f` as an entry into Wasm of the engine.
+fn host_entry<R>(engine: Engines, f: impl FnOnce() -> R) -> R {
+    let lists = engine.get().continuations.lists().as_ptr();
+    // SAFETY: the engine is alive.
+    let mut saved = unsafe { VMSavedEntry::enter(lists, engine.current(), 1) };
+    let limit = std::mem::replace(&mut engine.get().stack_limit, 1);
+    engine.get().current = engine.get().continuations.initial().as_ptr().expose_provenance();
+    let result = f();
+    engine.get().current = saved.current.expose_provenance();
+    engine.get().stack_limit = limit;
+    // SAFETY: as above.
+    unsafe { saved.exchange(lists) };
+    result
+}
+
+/// Calls the host, which uses a megabyte of stack, enters again to run more of the same, and suspends in between.
+fn calls_the_host(engine: Engines, args: &mut [u128]) -> bool {
+    let left = args[0];
+    let here = (&raw const left).addr();
+    let value = host_call(engine, || {
+        let mut megabyte = [0u8; 1 << 20];
+        let megabyte = std::hint::black_box(&mut megabyte);
+        let there = megabyte.as_ptr().addr();
+        assert!(here.abs_diff(there) > 512 << 10, "the host is on another stack");
+        megabyte.fill(left as u8);
+        engine.get().inside += 1;
+        assert_eq!(host_call(engine, || 7), 7, "the host may be asked to leave the stack that it left");
+        let inner = if left == 0 {
+            1
+        } else {
+            host_entry(engine, || {
+                let inner = make(engine, if left % 2 == 0 { calls_the_host } else { nests_host_calls }, 1, 1);
+                let Outcome::Clause(0, 5, rest) = resume(engine, inner, Some(left - 1), &[1], &[]) else {
+                    panic!()
+                };
+                let Outcome::Returned(value) = resume(engine, rest, Some(6), &[1], &[]) else { panic!() };
+                value
+            })
+        };
+        engine.get().inside -= 1;
+        assert!(megabyte.iter().all(|&byte| byte == left as u8), "nothing ran over the host's frame");
+        inner + 1
+    });
+    assert_eq!(suspend(engine, 1, 5), Some(6));
+    args[0] = value;
+    true
+}
+
+/// Runs [`calls_the_host`] on a stack above this one.
+fn nests_host_calls(engine: Engines, args: &mut [u128]) -> bool {
+    let inner = make(engine, calls_the_host, 1, 1);
+    // The payload goes to whoever has a clause for tag 1.
+    let Outcome::Returned(value) = resume(engine, inner, Some(args[0]), &[2], &[]) else { return false };
+    args[0] = value;
+    true
+}
+
+#[test]
+fn host_calls_run_on_the_initial_stack() {
+    // As much stack as eight host functions of a megabyte take.
+    let run = || {
+        for depth in 0..8 {
+            with_engine(|engine| {
+                let obj = make(engine, calls_the_host, 1, 1);
+                let Outcome::Clause(0, 5, rest) = resume(engine, obj, Some(depth), &[1], &[]) else {
+                    panic!()
+                };
+                assert_eq!(engine.get().inside, 0);
+                // The captured stacks go on above another, and call the host from there.
+                assert_eq!(resume(engine, rest, Some(6), &[1], &[]), Outcome::Returned(depth + 2));
+                assert_eq!(engine.get().continuations.alive(), 0);
+            });
+        }
+    };
+    std::thread::Builder::new().stack_size(16 << 20).spawn(run).unwrap().join().unwrap();
 }
 
 #[test]

@@ -3,9 +3,12 @@
 use super::NO_RETURN;
 use crate::env::Memory;
 use crate::view::{ContRef, Lists};
-use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value};
+use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, condcodes::IntCC};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::layout::{INLINE_ARGS, KEPT, RETURNED};
+
+/// With so few values, in and out, a frame of entry code is a small part of the smallest stack: 48 bytes for each, at most.
+const MAX_UNCHECKED: usize = 64;
 
 /// A type of function, as entry code calls it.
 #[derive(Debug)]
@@ -25,6 +28,9 @@ pub trait EntryEnv: Memory {
 
     /// The address of the `VMContinuations` of the store of an instance.
     fn continuations(&mut self, builder: &mut FunctionBuilder<'_>, vmctx: Value) -> Value;
+
+    /// Traps, for an instance: the stack is exhausted. This ends the block.
+    fn exhausted(&mut self, builder: &mut FunctionBuilder<'_>, vmctx: Value);
 }
 
 /// Fills the current block of `builder` with the entry code for a type of function.
@@ -33,6 +39,7 @@ pub trait EntryEnv: Memory {
 /// convention passes the first argument. The code leaves its stack for good when the function has returned.
 ///
 /// ```text
+///   trap if the stack limit is passed, and values are so many that it may be
 ///   results = call func(vmctx, caller_vmctx, args...)
 ///   store the results where the resume's frame says
 ///   brif lists.room, free, keep
@@ -47,6 +54,9 @@ pub trait EntryEnv: Memory {
 pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, contref: Value, entry: Entry) {
     let contref = ContRef(contref);
     let (func, caller_vmctx) = contref.to_run(env, builder);
+    if entry.params.len() + entry.signature.returns.len() > MAX_UNCHECKED {
+        check_limit(env, builder, contref, caller_vmctx);
+    }
     let inline = entry.params.len() <= INLINE_ARGS;
     let args = if inline { contref.args(builder) } else { contref.values(env, builder) };
     let (wasm_call, vmctx) = env.load_callee(builder, func);
@@ -78,6 +88,27 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
         builder.switch_to_block(keep);
     }
     leave(builder, contref, KEPT);
+}
+
+/// Traps if the frame of the entry code, which is on the stack already, leaves nothing of Wasm's part.
+///
+/// ```text
+///   | VMStack              |
+///   | frame of entry code  |  a thousand v128 each way: 48 KiB, more than the smallest stack has for Wasm
+///   | trampoline to host   |  32 KiB: below the limit, this has room; it does not check
+/// ```
+fn check_limit(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, contref: ContRef, vmctx: Value) {
+    let [exhausted, enough] = std::array::from_fn(|_| builder.create_block());
+    builder.set_cold_block(exhausted);
+    let sp = builder.ins().get_stack_pointer(env.pointer_type());
+    let limit = contref.stack_limit(env, builder);
+    let passed = builder.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
+    builder.ins().brif(passed, exhausted, &[], enough, &[]);
+    builder.seal_block(exhausted);
+    builder.seal_block(enough);
+    builder.switch_to_block(exhausted);
+    env.exhausted(builder, vmctx);
+    builder.switch_to_block(enough);
 }
 
 /// Goes to the parent for good.

@@ -29,7 +29,7 @@ impl Own {
     }
 }
 
-/// The continuation that runs, null on the stack that the host entered on, and the stack limit.
+/// The current stack, and its stack limit.
 pub(super) fn own_stack(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> (ContRef, Value) {
     let (variable, unknown) = env.shared().own.current.expect("the function was entered");
     let limit = match env.shared().own.limit {

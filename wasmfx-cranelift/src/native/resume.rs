@@ -56,6 +56,7 @@ pub(super) fn resume(
     cont.consume(env, builder);
     let last = make_current(env, builder, cont, limit);
     last.set_parent(env, builder, parent, frame);
+    parent.set_child(env, builder, last);
     let own = last.parent_control(builder);
     let theirs = cont.contref.control(builder);
     let handed = Handed(native(env).stack_switch(builder, own.0, theirs.0, payload));

@@ -1,5 +1,6 @@
 //! The search for a handler.
 
+use super::native;
 use crate::env::{FuncEnv, Trap};
 use crate::view::{ClauseKind, ContRef, ResumeFrame};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, condcodes::IntCC, types::I32};
@@ -21,14 +22,18 @@ pub(super) struct Found {
 /// Mostly it is the first clause of the `resume` that runs the current stack. Where it is farther out it mostly is where it
 /// was the last time: `wasmfx_runtime::native`, N5.
 ///
+/// The frame of the initial stack has no clauses, so that a search from there needs no test of its own.
+///
 /// ```text
-///   trap if current is null
 ///   frame = current.resume
 ///   brif frame.first == tag, found(current, frame, 0), far
 /// far:
 ///   jump stack(current.far for tag, or current)
 /// stack(cont):
-///   trap if cont is null
+///   brif cont, look, unhandled
+/// unhandled:
+///   write back what the function caches of its store, and trap
+/// look:
 ///   frame = cont.resume
 ///   brif first == end, outwards, clause(first)
 /// clause(p):
@@ -62,7 +67,8 @@ pub(super) fn search(
     builder.set_cold_block(far);
     builder.set_cold_block(stack);
 
-    env.trap_if_zero(builder, current.0, Trap::UnhandledTag);
+    // In front of the branches: what they cost is the same on all sides.
+    native(env).settle(builder);
     let frame = current.resume(env, builder);
     let first = frame.first(env, builder, kind);
     let matches = builder.ins().icmp(IntCC::Equal, first, tag);
@@ -81,14 +87,22 @@ pub(super) fn search(
 
     builder.switch_to_block(stack);
     let cont = ContRef(builder.block_params(stack)[0]);
-    env.trap_if_zero(builder, cont.0, Trap::UnhandledTag);
-    let frame = cont.resume(env, builder);
-    let (first, end) = frame.tags(env, builder, kind);
-    let [outwards, clause, taken, next] = std::array::from_fn(|_| {
+    let [unhandled, look, outwards, clause, taken, next] = std::array::from_fn(|_| {
         let block = builder.create_block();
         builder.set_cold_block(block);
         block
     });
+    builder.ins().brif(cont.0, look, &[], unhandled, &[]);
+    builder.seal_block(unhandled);
+    builder.seal_block(look);
+
+    builder.switch_to_block(unhandled);
+    native(env).write_back(builder);
+    env.trap(builder, Trap::UnhandledTag);
+
+    builder.switch_to_block(look);
+    let frame = cont.resume(env, builder);
+    let (first, end) = frame.tags(env, builder, kind);
     builder.append_block_param(clause, pointer);
     let none = builder.ins().icmp(IntCC::Equal, first, end);
     builder.ins().brif(none, outwards, &[], clause, &[BlockArg::Value(first)]);

@@ -43,6 +43,7 @@ pub(super) fn switch(
     target.consume(env, builder);
     let target_last = make_current(env, builder, target, limit);
     target_last.set_parent(env, builder, prompt, frame);
+    prompt.set_child(env, builder, target_last);
     let prompts = last.parent_control(builder);
     let place = target_last.parent_control(builder);
     prompts.copy(env, builder, place);

@@ -1,21 +1,21 @@
-//! What the native backend needs of this crate in assembly: where a stack's frames end, and how to leave one
+//! What this crate needs in assembly: to call on another stack, where a native stack's frames end, and how to leave one
 //! for good.
 //!
 //! Each architecture provides
+//! * `CALLS_ON: bool`, whether there is `call_on`.
+//! * `call_on(sp, f, data)`: calls `f(data)` with this stack pointer, on a stack whose bytes below it are free. Unwinders that
+//!   know frame pointers or CFI go from the callee's frames to the caller's.
+//! * `has_shadow_stack() -> bool`: whether this thread has a second stack of return addresses, which a switch leaves behind.
 //! * `bottom() -> usize`, where a stack is this crate's own memory: the return address of the frame that starts a stack. Nothing returns there; unwinders
 //!   that know it go on with the frame record that the frame pointer points to.
 //! * `jump(control, code) -> !`: goes on at a control context, where a `stack_switch` will return `code`.
 
-#[cfg(all(target_arch = "x86_64", unix))]
+#[cfg(all(target_arch = "x86_64", unix, not(any(miri, wasmfx_portable))))]
 mod x86_64;
 #[cfg(all(target_arch = "x86_64", unix, not(any(miri, wasmfx_portable))))]
-pub(crate) use x86_64::bottom;
-#[cfg(all(target_arch = "x86_64", unix))]
-pub(crate) use x86_64::jump;
+pub(crate) use x86_64::*;
 
-#[cfg(not(all(target_arch = "x86_64", unix)))]
+#[cfg(not(all(target_arch = "x86_64", unix, not(any(miri, wasmfx_portable)))))]
 mod none;
-#[cfg(all(not(target_arch = "x86_64"), unix, not(any(miri, wasmfx_portable))))]
-pub(crate) use none::bottom;
-#[cfg(not(all(target_arch = "x86_64", unix)))]
-pub(crate) use none::jump;
+#[cfg(not(all(target_arch = "x86_64", unix, not(any(miri, wasmfx_portable)))))]
+pub(crate) use none::*;

@@ -1,6 +1,18 @@
 //! Targets without a native backend: no code that was compiled for one runs here.
 
+use crate::hostcall::Call;
 use crate::layout::VMControlContext;
+
+pub(crate) const CALLS_ON: bool = false;
+
+pub(crate) unsafe fn call_on(_sp: usize, _f: Call, _data: *mut ()) {
+    unreachable!("who asks first does not call this")
+}
+
+/// No operating system is known to give this processor's processes one.
+pub(crate) fn has_shadow_stack() -> bool {
+    false
+}
 
 #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
 pub(crate) fn bottom() -> usize {

@@ -1,7 +1,62 @@
 //! x86-64, System V.
 
+use crate::hostcall::Call;
 use crate::layout::VMControlContext;
-use std::arch::naked_asm;
+use std::arch::{asm, naked_asm};
+
+pub(crate) const CALLS_ON: bool = true;
+
+/// Calls `f(data)` with the stack pointer `sp`, rounded down to what a call needs.
+///
+/// ```text
+///   caller's stack            other stack
+///   | return address  |      | live frames     |
+///   | frame pointer   |<-.   +-----------------+ <- sp
+///   +-----------------+  |   | return address  |      into this function
+///                        `---| frame pointer   |      of the callee's frame
+/// ```
+///
+/// # Safety
+///
+/// 1. What lies below `sp` is stack that nobody uses, as much as `f` needs.
+/// 2. `f` returns here: it does not unwind, and does not go on elsewhere.
+pub(crate) unsafe fn call_on(sp: usize, f: Call, data: *mut ()) {
+    // SAFETY: 1 and 2 are the caller's to vouch for; the alignment is the calling convention's.
+    unsafe { call_on_aligned(sp & !15, f, data) }
+}
+
+#[unsafe(naked)]
+unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: Call, data: *mut ()) {
+    naked_asm!(
+        ".cfi_startproc",
+        // As for `bottom_of_stack`: the frames below this one are on another stack.
+        ".cfi_signal_frame",
+        // rdi: the other stack's pointer, rsi: what to call, rdx: its argument.
+        "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
+        "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
+        "mov rsp, rdi",
+        "mov rdi, rdx",
+        "call rsi",
+        // rbp is as it was: the callee preserves it.
+        "mov rsp, rbp",
+        "pop rbp",
+        ".cfi_def_cfa rsp, 8",
+        "ret",
+        ".cfi_endproc",
+    )
+}
+
+/// Whether this thread has a shadow stack (CET).
+pub(crate) fn has_shadow_stack() -> bool {
+    let pointer: u64;
+    // SAFETY: without a shadow stack, and on processors that know of none, the instruction does nothing: Intel's manual,
+    // volume 2, RDSSP.
+    unsafe { asm!("rdsspq {0}", inout(reg) 0_u64 => pointer, options(nomem, nostack, preserves_flags)) };
+    pointer != 0
+}
 
 /// Goes on at `control`, where a `stack_switch` returns `code`.
 ///
@@ -15,7 +70,6 @@ pub(crate) unsafe extern "sysv64" fn jump(control: *const VMControlContext, code
 }
 
 /// The return address of the frame that starts a stack.
-#[cfg(not(any(miri, wasmfx_portable)))]
 pub(crate) fn bottom() -> usize {
     // Unwinders look up the instruction before a return address: that of a call, usually.
     bottom_of_stack as *const () as usize + 1
@@ -23,7 +77,6 @@ pub(crate) fn bottom() -> usize {
 
 /// What called the frame that starts a stack, as unwinders see it: a function whose frame is the record of
 /// the parent's frame pointer and program counter in the stack's control context.
-#[cfg(not(any(miri, wasmfx_portable)))]
 #[unsafe(naked)]
 extern "sysv64" fn bottom_of_stack() {
     naked_asm!(

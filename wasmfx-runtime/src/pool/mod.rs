@@ -13,15 +13,17 @@
 //! | --- | --- | --- |
 //! | hot in a store | `MAX_HOT_STACKS` per store, none if `keep_resident` is 0 | what it touched |
 //! | else in a store | `MAX_IDLE_STACKS` per store, or its part: `IDLE_PART` | `keep_resident` |
-//! | warm in the pool | `MAX_WARM_STACKS` per engine | `keep_resident` |
+//! | warm in the pool | `MAX_WARM_STACKS` per engine, none if `zeroing` | `keep_resident` |
 //! | else in the pool | the rest | page tables, until all stacks of its region are back, if that is not one of the first |
 
 mod index;
 
 use crate::Error;
+use crate::arch;
+use crate::layout::MAX_UNCHECKED_FRAME;
 use crate::limits::{
-    DEFAULT_KEEP_RESIDENT, DEFAULT_STACKS, DEFAULT_WASM_STACK, HOST_STACK, IDLE_PART, MAX_CONTINUATIONS,
-    MAX_HOT_STACKS, MAX_IDLE_STACKS, MAX_WARM_STACKS, MIN_HOST_STACK, RESET_STACKS,
+    DEFAULT_KEEP_RESIDENT, DEFAULT_STACKS, DEFAULT_WASM_STACK, IDLE_PART, MAX_CONTINUATIONS, MAX_HOT_STACKS,
+    MAX_IDLE_STACKS, MAX_WARM_STACKS, MIN_WASM_STACK, RESERVE, RESET_STACKS,
 };
 use crate::stack::{Guards, Regions, Stack, Unready, slot_size};
 pub(crate) use index::Indices;
@@ -32,10 +34,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PoolConfig {
-    /// Bytes of a stack that Wasm's frames may take.
+    /// The most bytes that Wasm's frames may take of any stack of the engine.
     pub max_wasm_stack: usize,
-    /// Bytes of a stack in all; the rest is for host calls. By default [`HOST_STACK`] is. It is an error to leave
-    /// less than [`MIN_HOST_STACK`].
+    /// Bytes of a continuation's stack that Wasm's frames may take: [`MIN_WASM_STACK`] at least, and `max_wasm_stack` at
+    /// most. By default, which is `None`, the latter. Each stack has [`RESERVE`] more.
     pub stack_size: Option<usize>,
     /// The most stacks at a time, those included that stores keep idle.
     pub stacks: u32,
@@ -46,6 +48,12 @@ pub struct PoolConfig {
     pub keep_resident: usize,
     /// How stacks are guarded.
     pub guards: Guards,
+    /// Whether Wasm's functions look at the stack limit only after they have touched their frames. Then each stack has
+    /// [`MAX_UNCHECKED_FRAME`] more.
+    pub unchecked_frames: bool,
+    /// Whether a stack that a store gives back is emptied before another store may have it. Then none that is given back
+    /// keeps memory.
+    pub zeroing: bool,
 }
 
 impl Default for PoolConfig {
@@ -57,19 +65,21 @@ impl Default for PoolConfig {
             continuations_per_store: MAX_CONTINUATIONS,
             keep_resident: DEFAULT_KEEP_RESIDENT,
             guards: Guards::Auto,
+            unchecked_frames: false,
+            zeroing: false,
         }
     }
 }
 
 impl PoolConfig {
-    /// Bytes of a stack, without its guard.
-    fn stack_size(&self) -> Result<usize, Error> {
-        let host = if self.stack_size.is_some() { MIN_HOST_STACK } else { HOST_STACK };
-        let least = self.max_wasm_stack.checked_add(host);
-        let size = least.map(|least| self.stack_size.unwrap_or(least));
-        match (least, size) {
-            (Some(least), Some(size)) if size >= least && size <= isize::MAX as usize / 2 => Ok(size),
-            _ => Err(Error::StackSize { size: self.stack_size, max_wasm_stack: self.max_wasm_stack }),
+    /// Bytes of a stack that Wasm's frames may take.
+    fn wasm_stack(&self) -> Result<usize, Error> {
+        let most = self.max_wasm_stack.max(MIN_WASM_STACK);
+        let size = self.stack_size.unwrap_or(most);
+        if (MIN_WASM_STACK..=most).contains(&size) && size <= isize::MAX as usize / 2 {
+            Ok(size)
+        } else {
+            Err(Error::StackSize { size: self.stack_size, max_wasm_stack: self.max_wasm_stack })
         }
     }
 }
@@ -81,8 +91,8 @@ impl PoolConfig {
 #[derive(Debug)]
 pub struct StackPool {
     config: PoolConfig,
-    stack_size: usize,
-    /// Bytes of address space of a stack.
+    wasm_stack: usize,
+    /// Bytes of address space of a stack, its guard included.
     slot_size: usize,
     /// Regions that begin below this slot keep their page tables.
     reset_from: u32,
@@ -118,25 +128,35 @@ impl StackPool {
     ///
     /// # Errors
     ///
-    /// If the stack size leaves host calls too little, or overflows.
+    /// If there can be no stacks of such a size, or no switches in this process: see [`Error::ShadowStack`].
     pub fn new(config: PoolConfig) -> Result<StackPool, Error> {
-        let stack_size = config.stack_size()?;
+        if arch::has_shadow_stack() {
+            return Err(Error::ShadowStack);
+        }
+        let wasm_stack = config.wasm_stack()?;
+        let unchecked = if config.unchecked_frames { MAX_UNCHECKED_FRAME } else { 0 };
+        let stack_size = wasm_stack + unchecked + RESERVE;
         let overflow = Error::StackSize { size: config.stack_size, max_wasm_stack: config.max_wasm_stack };
         let slot_size = slot_size(stack_size).ok_or(overflow)?;
-        let regions = Regions::new(config.stacks, stack_size, config.guards);
+        let regions = Regions::new(config.stacks, stack_size, config.guards, config.zeroing);
         let slots = Slots {
             regions: regions.iter().map(RegionSlots::new).collect(),
             warm: Vec::new(),
-            room: if config.keep_resident == 0 { 0 } else { MAX_WARM_STACKS },
+            room: if config.keep_resident == 0 || config.zeroing { 0 } else { MAX_WARM_STACKS },
             stores: 0,
         };
         let slots = Mutex::new(slots);
-        Ok(StackPool { config, stack_size, slot_size, reset_from: RESET_STACKS, regions, slots })
+        Ok(StackPool { config, wasm_stack, slot_size, reset_from: RESET_STACKS, regions, slots })
     }
 
     /// What the pool was made with.
     pub fn config(&self) -> &PoolConfig {
         &self.config
+    }
+
+    /// Bytes of a stack that Wasm's frames may take.
+    pub(crate) fn wasm_stack(&self) -> usize {
+        self.wasm_stack
     }
 
     /// Bytes of address space that a stack takes, its guard included.
@@ -229,7 +249,7 @@ impl StackPool {
 
     #[cold]
     fn no_stack(&self, slots: &Slots, unready: Unready) -> Error {
-        let size = self.stack_size;
+        let size = self.slot_size;
         match unready {
             Unready::Addresses { count, cause } => Error::NoAddresses { size, count, cause: cause.into() },
             Unready::Memory { mappings, cause } => {
@@ -284,6 +304,11 @@ impl StackPool {
     pub(crate) fn leave(&self, stacks: Vec<Stack>, trimmed: usize) {
         self.give_back(stacks, trimmed);
         self.lock().stores -= 1;
+    }
+
+    /// Whether some stacks take mappings of their own for their guards.
+    pub(crate) fn guarded_by_mappings(&self) -> bool {
+        self.regions.guarded_by_mappings()
     }
 
     /// Bytes of memory that the stacks of `slots` have; `None` if the system does not tell.
@@ -365,19 +390,22 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_overflow_or_leave_the_host_nothing_are_errors() {
+    fn sizes_that_are_too_small_or_overflow_are_errors() {
         for max_wasm_stack in [usize::MAX, usize::MAX - 4096, isize::MAX as usize] {
             for stack_size in [None, Some(0), Some(usize::MAX), Some(isize::MAX as usize)] {
                 let config = PoolConfig { max_wasm_stack, stack_size, ..config() };
                 assert!(matches!(StackPool::new(config), Err(Error::StackSize { .. })));
             }
         }
-        for stack_size in [0, 1, (64 << 10) + MIN_HOST_STACK - 1, usize::MAX, usize::MAX - 4095] {
+        for stack_size in [0, 1, MIN_WASM_STACK - 1, (64 << 10) + 1, usize::MAX, usize::MAX - 4095] {
             let config = PoolConfig { stack_size: Some(stack_size), ..config() };
             assert!(matches!(StackPool::new(config), Err(Error::StackSize { .. })), "{stack_size}");
         }
-        let config = PoolConfig { stack_size: Some((64 << 10) + MIN_HOST_STACK), ..config() };
-        assert_eq!(take(&StackPool::new(config).unwrap(), 1).len(), 1);
+        for stack_size in [None, Some(MIN_WASM_STACK), Some(20_000), Some(64 << 10)] {
+            let config = PoolConfig { stack_size, ..config() };
+            let stack = take(&StackPool::new(config).unwrap(), 1).pop().unwrap();
+            assert!(stack.size() >= stack_size.unwrap_or(64 << 10) + RESERVE);
+        }
     }
 
     #[test]
@@ -434,14 +462,14 @@ mod tests {
         #[test]
         fn stacks_that_do_not_fit_are_an_error() {
             for stack_size in [1 << 47, isize::MAX as usize / 2] {
-                let pool = StackPool::new(PoolConfig { stack_size: Some(stack_size), ..config() }).unwrap();
+                let pool = StackPool::new(PoolConfig { max_wasm_stack: stack_size, ..config() }).unwrap();
                 for _ in 0..2 {
                     let error = pool.take(1, &mut Vec::new()).unwrap_err();
                     assert!(matches!(error, Error::NoAddresses { .. }), "{error}");
                 }
             }
             // As many as there are addresses for.
-            let pool = StackPool::new(PoolConfig { stack_size: Some(1 << 42), ..config() }).unwrap();
+            let pool = StackPool::new(PoolConfig { max_wasm_stack: 1 << 42, ..config() }).unwrap();
             let mut stacks = Vec::new();
             let error = loop {
                 if let Err(error) = pool.take(1, &mut stacks) {
@@ -475,7 +503,7 @@ mod tests {
                 stacks.iter().for_each(mark);
                 for stack in &stacks {
                     assert_eq!(marks(stack), [u64::from(stack.slot()) + 1; 2]);
-                    assert!(stack.size() >= pool.stack_size);
+                    assert!(stack.size() >= pool.wasm_stack + RESERVE);
                     assert_eq!(stack.top().addr() % 64, 0);
                 }
                 let offsets: BTreeSet<_> = stacks.iter().map(|stack| stack.top().addr() % 4096).collect();

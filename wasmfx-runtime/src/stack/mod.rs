@@ -51,6 +51,7 @@ pub(crate) struct Regions {
     limit: u32,
     size: usize,
     guards: Guards,
+    zeroing: bool,
     regions: [OnceLock<Region>; Regions::COUNT],
 }
 
@@ -59,9 +60,9 @@ impl Regions {
     const COUNT: usize = 32;
 
     /// Regions for `limit` stacks of at least `size` bytes, the first of [`FIRST_REGION`] bytes or so.
-    pub(crate) fn new(limit: u32, size: usize, guards: Guards) -> Regions {
+    pub(crate) fn new(limit: u32, size: usize, guards: Guards, zeroing: bool) -> Regions {
         let first = u32::try_from(FIRST_REGION / size.max(1)).unwrap_or(u32::MAX).max(1);
-        Regions { first, limit, size, guards, regions: [const { OnceLock::new() }; Regions::COUNT] }
+        Regions { first, limit, size, guards, zeroing, regions: [const { OnceLock::new() }; Regions::COUNT] }
     }
 
     /// The number of the region that has a slot.
@@ -104,13 +105,17 @@ impl Regions {
             None => {
                 let all = self.slots(index);
                 let count = all.len();
-                let region = Region::reserve(all, self.size, self.guards)
+                let region = Region::reserve(all, self.size, self.guards, self.zeroing)
                     .map_err(|cause| Unready::Addresses { count, cause })?;
                 self.regions[index].get_or_init(|| region)
             }
         };
-        let mappings = !region.guards_are_cheap();
-        region.ready(slots).map_err(|cause| Unready::Memory { mappings, cause })
+        region.ready(slots).map_err(|cause| Unready::Memory { mappings: !region.guards_are_cheap(), cause })
+    }
+
+    /// Whether some stacks take mappings of their own.
+    pub(crate) fn guarded_by_mappings(&self) -> bool {
+        self.regions.iter().any(|region| region.get().is_some_and(|region| !region.guards_are_cheap()))
     }
 
     /// The stack of a slot that is ready, and has none (M2).
@@ -160,7 +165,7 @@ mod tests {
         /// The regions' slots are all slots up to the limit, once each, and each slot's region is found.
         #[test]
         fn regions_partition_the_slots(limit: u32, size in 0usize..1 << 42, slot: u32, length: u32) {
-            let regions = Regions::new(limit, size, Guards::Auto);
+            let regions = Regions::new(limit, size, Guards::Auto, false);
             let all: Vec<_> = regions.parts(0..limit).collect();
             let mut next = 0;
             for (index, part) in all.iter().enumerate() {

@@ -30,7 +30,12 @@ pub(crate) struct Stack {
 }
 
 impl Region {
-    pub(crate) fn reserve(slots: Range<u32>, size: usize, _guards: Guards) -> io::Result<Region> {
+    pub(crate) fn reserve(
+        slots: Range<u32>,
+        size: usize,
+        _guards: Guards,
+        _zeroing: bool,
+    ) -> io::Result<Region> {
         match size.checked_mul(slots.len()) {
             Some(length) if isize::try_from(length).is_ok() => Ok(Region { slots, size }),
             _ => Err(io::Error::new(io::ErrorKind::OutOfMemory, "the size overflows the address space")),

@@ -5,17 +5,17 @@
 //! | slot           | slot           | ... | slot           | never used: reserved, inaccessible |
 //!
 //! slot:
-//! | guard: 1 page | host calls: the rest, size - max_wasm_stack at least | Wasm: max_wasm_stack | colour |
-//! | faults        | read and write, touched on demand                                           | next slot
-//!                                                                        ^ stack limit          ^ top  <- grows
+//! | guard: 1 page | RESERVE at least            | Wasm's part | colour |
+//! | faults        | read and write, touched on demand                  | next slot
+//!                                               ^ stack limit   ^ top  <- grows
 //! ```
 //!
 //! The reservation costs nothing but addresses. A slot gets its guard when it is first used:
 //!
 //! * Linux 6.13 and later: `madvise(MADV_GUARD_INSTALL)`. All slots in use are one mapping, however many.
 //!   Price: one system call per stack and lifetime of the region, and one per batch to make it accessible.
-//! * elsewhere: only the rest of the slot is made accessible. Price: two mappings per stack, of which Linux
-//!   allows `vm.max_map_count` in a process.
+//! * elsewhere, or once the advice has failed, as it does when the process locks its memory: only the rest of the slot is
+//!   made accessible. Price: two mappings per stack, of which Linux allows `vm.max_map_count` in a process.
 //!
 //! A stack costs a page of memory for each page touched, and page tables: 8 bytes for each page of the slot, once the
 //! neighbourhood is in use.
@@ -34,7 +34,12 @@ use std::ffi::c_void;
 use std::io;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use wasmtime_internal_fiber::FiberStack;
+
+/// Linux 5.18, `include/uapi/asm-generic/mman-common.h`.
+#[cfg(target_os = "linux")]
+const MADV_DONTNEED_LOCKED: std::ffi::c_int = 24;
 
 /// A cache line.
 const COLOUR: usize = 64;
@@ -57,8 +62,12 @@ pub(crate) struct Region {
     /// Bytes of a slot, guard included.
     slot: usize,
     page: usize,
-    /// Whether guards are installed by `madvise`.
-    guard_by_advice: bool,
+    /// Whether guards are installed by `madvise`: until that fails for the first time.
+    guard_by_advice: AtomicBool,
+    /// Whether they ever were.
+    was_by_advice: bool,
+    /// Whether what is given back must be empty for the next owner.
+    zeroing: bool,
 }
 
 // SAFETY: M1; the value gives out addresses only, and each slot's memory to one owner (M2).
@@ -82,8 +91,14 @@ unsafe impl Send for Stack {}
 unsafe impl Sync for Stack {}
 
 impl Region {
-    /// Reserves address space for the stacks of `slots`, of at least `size` bytes each.
-    pub(crate) fn reserve(slots: Range<u32>, size: usize, guards: Guards) -> io::Result<Region> {
+    /// Reserves address space for the stacks of `slots`, of at least `size` bytes each. If `zeroing`, memory that is
+    /// [cleared](Region::clear) is empty, even where the system does not take it back.
+    pub(crate) fn reserve(
+        slots: Range<u32>,
+        size: usize,
+        guards: Guards,
+        zeroing: bool,
+    ) -> io::Result<Region> {
         let page = rustix::param::page_size();
         let slot = slot_size(size).ok_or_else(too_large)?;
         let length = slot.checked_mul(slots.len()).ok_or_else(too_large)?;
@@ -93,7 +108,15 @@ impl Region {
             rustix::mm::mmap_anonymous(ptr::null_mut(), length, ProtFlags::empty(), flags)?
         };
         let guard_by_advice = guards == Guards::Auto && guard::installable();
-        let region = Region { base, slots, slot, page, guard_by_advice };
+        let region = Region {
+            base,
+            slots,
+            slot,
+            page,
+            guard_by_advice: AtomicBool::new(guard_by_advice),
+            was_by_advice: guard_by_advice,
+            zeroing,
+        };
         region.keep_pages_small();
         Ok(region)
     }
@@ -107,7 +130,7 @@ impl Region {
 
     /// Whether stacks take no mappings of their own.
     pub(crate) fn guards_are_cheap(&self) -> bool {
-        self.guard_by_advice
+        self.guard_by_advice.load(Relaxed)
     }
 
     fn length(&self) -> usize {
@@ -126,21 +149,31 @@ impl Region {
     }
 
     /// Makes the memory of slots usable that were never used since [`Region::reserve`] or [`Region::reset`].
+    ///
+    /// One call at a time: the pool's lock sees to that.
     pub(crate) fn ready(&self, slots: Range<u32>) -> io::Result<()> {
-        let access = MprotectFlags::READ | MprotectFlags::WRITE;
-        let (start, length) = self.extent(&slots);
-        // SAFETY: M1; nothing refers to these slots yet.
-        unsafe {
-            if self.guard_by_advice {
-                rustix::mm::mprotect(start, length, access)?;
-                for slot in slots {
-                    guard::install(self.start(slot), self.page)?;
+        if self.guards_are_cheap() {
+            let (start, length) = self.extent(&slots);
+            // SAFETY: M1; nothing refers to these slots yet.
+            let guarded = unsafe {
+                rustix::mm::mprotect(start, length, MprotectFlags::READ | MprotectFlags::WRITE)?;
+                slots.clone().try_for_each(|slot| guard::install(self.start(slot), self.page))
+            };
+            if guarded.is_ok() {
+                return Ok(());
+            }
+            self.guard_by_advice.store(false, Relaxed);
+        }
+        for slot in slots {
+            let guard = self.start(slot);
+            // SAFETY: as above. What an advice that failed has left accessible is closed first.
+            unsafe {
+                if self.was_by_advice {
+                    rustix::mm::mprotect(guard, self.page, MprotectFlags::empty())?;
                 }
-            } else {
-                for slot in slots {
-                    let start = self.start(slot).wrapping_byte_add(self.page);
-                    rustix::mm::mprotect(start, self.slot - self.page, access)?;
-                }
+                let rest = guard.wrapping_byte_add(self.page);
+                let access = MprotectFlags::READ | MprotectFlags::WRITE;
+                rustix::mm::mprotect(rest, self.slot - self.page, access)?;
             }
         }
         Ok(())
@@ -165,28 +198,35 @@ impl Region {
     /// Gives all pages of slots back to the system. They are ready, and have no stacks.
     pub(crate) fn clear(&self, slots: Range<u32>) {
         let (start, length) = self.extent(&slots);
-        if self.guard_by_advice {
-            // Guards stay.
-            self.discard(start, length);
-        } else {
-            for slot in slots {
-                self.discard(self.start(slot).wrapping_byte_add(self.page), self.slot - self.page);
+        // Guards by advice stay.
+        if self.guards_are_cheap() && self.discard(start, length) {
+            return;
+        }
+        for slot in slots {
+            let (rest, length) = (self.start(slot).wrapping_byte_add(self.page), self.slot - self.page);
+            if !self.discard(rest, length) && self.zeroing {
+                // SAFETY: M1 and M2: it is accessible, and nothing there is in use.
+                unsafe { rest.cast::<u8>().write_bytes(0, length) };
             }
         }
     }
 
-    /// Forgets the content of memory in slots that are ready and not in use.
-    fn discard(&self, start: *mut c_void, length: usize) {
-        // SAFETY: M1 and M2: nothing there is in use.
+    /// Forgets the content of memory in slots that are ready and not in use, if the system lets it.
+    fn discard(&self, start: *mut c_void, length: usize) -> bool {
+        // SAFETY: M1 and M2: nothing there is in use. If memory is locked the first advice is refused, and before Linux 5.18
+        // the second too.
         #[cfg(target_os = "linux")]
-        let done = unsafe { rustix::mm::madvise(start, length, Advice::LinuxDontNeed) };
+        let done = unsafe {
+            rustix::mm::madvise(start, length, Advice::LinuxDontNeed).is_ok()
+                || libc::madvise(start, length, MADV_DONTNEED_LOCKED) == 0
+        };
         // SAFETY: as above. Elsewhere the advice need not free anything, but a new mapping does.
         #[cfg(not(target_os = "linux"))]
         let done = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
-            rustix::mm::mmap_anonymous(start, length, ProtFlags::READ | ProtFlags::WRITE, flags)
+            rustix::mm::mmap_anonymous(start, length, ProtFlags::READ | ProtFlags::WRITE, flags).is_ok()
         };
-        debug_assert!(done.is_ok(), "cannot give memory back: {done:?}");
+        done
     }
 
     /// Returns slots, none of which is in use, to the state that they had after [`Region::reserve`], page tables
