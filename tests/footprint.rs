@@ -66,6 +66,44 @@ fn a_store_dropped_with_all_stacks() {
     each_backend(|config| [false, true].into_iter().for_each(|by_mprotect| all(config(), by_mprotect)));
 }
 
+/// What a suspended continuation takes, by the size of its stack, and where each byte goes.
+#[test]
+fn where_each_byte_goes() {
+    let _alone = alone();
+    if !cheap_guards() {
+        eprintln!("left out: so many stacks take too many mappings here");
+        return;
+    }
+    const COUNT: usize = 20_000;
+    // Until the end: or the allocator had memory left for those that come later.
+    let kept = std::cell::RefCell::new(Vec::new());
+    each_backend(|config| {
+        for (size, most) in [(512 << 10, 5734), (64 << 10, 4812), (16 << 10, 4700)] {
+            let module = module(config().continuation_stack_size(size));
+            let mut wasm = Wasm::new(&module);
+            // The table grows, and code is compiled, before what is measured.
+            wasm.fill(1, 0).unwrap();
+            let (pages, tables) = support::process_memory();
+            wasm.fill(COUNT as u32, 0).unwrap();
+            let (pages, tables) = (support::process_memory().0 - pages, support::process_memory().1 - tables);
+            let (pages, tables) = (pages / COUNT, tables / COUNT);
+            let ContinuationStatistics { stacks, bytes_reserved, bytes_resident, .. } = wasm.statistics();
+            let (slot, stack) = (bytes_reserved / stacks, bytes_resident.unwrap() / stacks);
+            eprintln!(
+                "stacks of {size} bytes: {} bytes each: {stack} of stack, {tables} of page tables for {slot} \
+                 bytes of addresses, {} besides",
+                pages + tables,
+                pages.saturating_sub(stack),
+            );
+            assert!((4050..4200).contains(&stack), "{stack}: a page each, but for some idle ones");
+            assert!(tables <= slot / 512 + 16, "{tables}: eight bytes for each page of {slot}");
+            assert!(pages + tables <= most, "{pages} and {tables}");
+            assert!(pages >= stack + 300, "{pages}: or what is besides is not seen");
+            kept.borrow_mut().push(wasm);
+        }
+    });
+}
+
 /// Deep stacks give their memory back when they end, and not when their store does.
 #[test]
 fn memory_after_a_burst() {
@@ -132,6 +170,75 @@ fn page_tables_after_a_burst() {
             assert!(after < before + (16 << 20), "{before} before, {during} during, {after} after");
         }
         assert_eq!(other.go(parked).unwrap(), 7);
+    });
+}
+
+/// How many words of the process's anonymous memory are `a ^ b`, which this does not have itself.
+fn words_in_memory(a: u64, b: u64) -> usize {
+    use std::os::unix::fs::FileExt;
+    let memory = std::fs::File::open("/proc/self/mem").unwrap();
+    let mut found = 0;
+    for line in std::fs::read_to_string("/proc/self/maps").unwrap().lines() {
+        let mut parts = line.split_whitespace();
+        let (range, access) = (parts.next().unwrap(), parts.next().unwrap());
+        if access != "rw-p" || parts.nth(3).is_some() {
+            continue;
+        }
+        let (start, end) = range.split_once('-').unwrap();
+        let [start, end] = [start, end].map(|address| u64::from_str_radix(address, 16).unwrap());
+        let mut page = [0; 4096];
+        for address in (start..end).step_by(page.len()) {
+            // Guards cannot be read.
+            if memory.read_exact_at(&mut page, address).is_ok() {
+                let words = page.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
+                found += words.filter(|word| word ^ a == b).count();
+            }
+        }
+    }
+    found
+}
+
+/// What a store's stacks held is gone with `async_stack_zeroing`, and may be found without.
+#[test]
+fn stacks_of_a_store_that_is_gone() {
+    let _alone = alone();
+    const MODULE: &str = r#"(module
+        (type $ft (func (param i64 i64 i32))) (type $ct (cont $ft)) (tag $t) (elem declare func $down)
+        (func $use (param i64)) (memory 1)
+        (func $down (type $ft) (local $secret i64)
+          (local.set $secret (i64.xor (local.get 0) (local.get 1)))
+          (if (local.get 2)
+            (then (call $down (local.get 0) (local.get 1) (i32.sub (local.get 2) (i32.const 1))))
+            (else (suspend $t)))
+          (call $use (i64.add (local.get $secret) (i64.load (i32.const 0)))))
+        (func (export "run") (param i64 i64 i32) (local $k (ref null $k0))
+          (local.set $k
+            (block $h (result (ref $k0))
+              (resume $ct (on $t $h) (local.get 0) (local.get 1) (local.get 2) (cont.new $ct (ref.func $down)))
+              (return)))
+          (resume $k0 (local.get $k)))
+        (type $f0 (func)) (type $k0 (cont $f0)))"#;
+    let (a, b) =
+        (0x5eed_0000_1234_5678_u64, u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    each_backend(|config| {
+        for zeroing in [false, true] {
+            let mut config = config();
+            // Every local is on the stack.
+            config.async_stack_zeroing(zeroing).cranelift_opt_level(OptLevel::None);
+            let mut wasm = instantiate(&config, MODULE);
+            let engine = wasm.store.engine().clone();
+            let before = words_in_memory(a, b);
+            for depth in [0, 10, 100] {
+                let args = [Val::I64(a as i64), Val::I64(b as i64), Val::I32(depth)];
+                wasm.call("run", &args).unwrap();
+            }
+            let used = words_in_memory(a, b) - before;
+            assert!(used >= 100, "{used} words were on a stack");
+            drop(wasm);
+            let left = words_in_memory(a, b) - before;
+            assert_eq!(left > 0, !zeroing, "{left} of {used} are left");
+            drop(engine);
+        }
     });
 }
 

@@ -565,3 +565,60 @@ fn frames_of_every_size() {
         }
     });
 }
+
+/// Signal handlers that use 8 KiB of whatever stack is there: near the end of Wasm's part, in trampolines, in switches.
+#[test]
+#[cfg(target_os = "linux")]
+fn signals_without_a_stack_of_their_own() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+    static HANDLED: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn handle(_: libc::c_int) {
+        black_box([1_u8; 8 << 10]);
+        HANDLED.fetch_add(1, Relaxed);
+    }
+    const MODULE: &str = r#"(module
+        (import "" "host" (func $host (param i32) (result i32)))
+        (type $ft (func (param i32) (result i32))) (type $ct (cont $ft))
+        (type $uf (func (result i32))) (type $uc (cont $uf)) (tag $t)
+        (elem declare func $down $waits)
+        (func $waits (type $ft) (suspend $t) (call $host (local.get 0)))
+        (func $down (type $ft) (local $k (ref null $uc))
+          (block $h (result (ref $uc))
+            (return (resume $ct (on $t $h) (local.get 0) (cont.new $ct (ref.func $waits)))))
+          (local.set $k)
+          (drop (call $host (local.get 0)))
+          (i32.add (resume $uc (local.get $k)) (call $down (local.get 0))))
+        (func (export "run") (type $ft) (resume $ct (local.get 0) (cont.new $ct (ref.func $down)))))"#;
+    // SAFETY: the handler does nothing that a signal handler may not.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handle as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
+    }
+    each_backend(|config| {
+        let engine = Engine::new(config().continuation_stack_size(16 << 10)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let host = Func::wrap(&mut store, |n: i32| n);
+        let instance = instantiate(&mut store, MODULE, &[host.into()]);
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        let (done, before) = (AtomicBool::new(false), HANDLED.load(Relaxed));
+        // SAFETY: this asks for a number.
+        let this = unsafe { libc::pthread_self() };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    // SAFETY: the thread waits for this one before it ends.
+                    unsafe { libc::pthread_kill(this, libc::SIGUSR1) };
+                    std::thread::yield_now();
+                }
+            });
+            for _ in 0..2_000 {
+                let error = run.call(&mut store, 1).unwrap_err();
+                assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}");
+            }
+            done.store(true, Relaxed);
+        });
+        assert!(HANDLED.load(Relaxed) > before + 10, "signals came");
+    });
+}

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use wasmtime_internal_fiber::{Fiber, FiberStack};
 
 /// As large as a continuation's stack is by default.
-const STACK: usize = 768 << 10;
+const STACK: usize = 560 << 10;
 
 /// The libraries, by name.
 pub(crate) fn all(floor: Floor) -> [(&'static str, Box<dyn Contestant>); 2] {

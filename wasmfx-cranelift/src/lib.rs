@@ -28,11 +28,11 @@ mod libcall;
 mod native;
 mod view;
 
-pub use wasmfx_runtime::layout::MAX_UNCHECKED_FRAME;
 pub use self::env::{Backend, Builtin, FuncEnv, Memory, NativeBuiltin, NativeEnv, Region, Trap};
 pub use self::handlers::{Clause, Shared};
 #[cfg(feature = "native")]
 pub use self::native::{Entry, EntryEnv, native_entry};
+pub use wasmfx_runtime::layout::MAX_UNCHECKED_FRAME;
 
 use self::checks::Checked;
 use self::handlers::{Input, Target};

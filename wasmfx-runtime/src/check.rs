@@ -45,7 +45,8 @@ pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
     }
 }
 
-/// Panics if `outermost` is not the outermost stack of the chain from `current` (S3), or runs nothing.
+/// Panics if `outermost` is not the outermost stack of the chain from `current`, or what runs below it is not on another stack
+/// than those of the chain (S1, S3).
 ///
 /// # Safety
 ///
@@ -56,14 +57,15 @@ pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContR
         return;
     }
     let mut cont = current;
+    // SAFETY: the caller vouches for `current`, whose chain has an outermost stack.
+    let host = unsafe { (*outermost).parent_control.sp };
     for _ in 0..DEPTH {
         // SAFETY: the caller vouches for the first; parents are of the same store.
-        let parent = unsafe { (*cont).parent };
+        let (parent, stack) = unsafe { ((*cont).parent, (*cont.cast::<Continuation>()).stack_range()) };
+        assert!(host != 0 && !stack.contains(&host), "S1, S3");
         // SAFETY: as above.
         if unsafe { !VMContRef::is_continuation(parent) } {
             assert_eq!(cont, outermost, "S3");
-            // SAFETY: as above.
-            assert_ne!(unsafe { (*cont).parent_control.sp }, 0, "S3");
             return;
         }
         cont = parent;

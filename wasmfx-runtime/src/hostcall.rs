@@ -32,7 +32,8 @@
 //! * **S1, host code.** No frame of the host stands on a continuation's stack but those of a host call's first steps, which
 //!   end in [`on_host_stack`], and those of the builtins named above.
 //! * **S2, compiled code only.** So a suspended stack of the native backend holds frames of compiled code only, and may be
-//!   dropped at any time: nothing on it wants to be told. Collections check this in debug builds.
+//!   dropped at any time: nothing on it wants to be told. The engine's collections look up each frame of a suspended stack,
+//!   and do not accept one that is not compiled code's.
 //! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost one of the chain, and the stack
 //!   pointer in its `parent_control` is where the live frames of the initial stack end (N1).
 
@@ -41,7 +42,7 @@ use crate::check;
 use crate::cont::Continuation;
 use crate::layout::{VMContRef, VMContinuations};
 use crate::libcall;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 /// A function that is called with what it needs.
@@ -82,34 +83,36 @@ unsafe fn leave_continuation<R, F: FnOnce() -> R>(
     current: NonNull<VMContRef>,
     f: F,
 ) -> R {
+    /// Both are the caller's: what is large is not copied.
     struct Job<R, F> {
-        f: MaybeUninit<F>,
-        result: MaybeUninit<R>,
+        f: *mut F,
+        result: *mut R,
     }
     extern "C" fn run<R, F: FnOnce() -> R>(job: *mut ()) {
-        // SAFETY: `job` is that of the caller below, which waits, and this is called once.
+        // SAFETY: `job` is that of the caller below, which waits; this is called once, and `f` is not used otherwise.
         unsafe {
-            let job = &mut *job.cast::<Job<R, F>>();
-            job.result.write(job.f.assume_init_read()());
+            let job = &*job.cast::<Job<R, F>>();
+            job.result.write(job.f.read()());
         }
     }
-    let mut job = Job { f: MaybeUninit::new(f), result: MaybeUninit::uninit() };
+    let (mut f, mut result) = (ManuallyDrop::new(f), MaybeUninit::uninit());
     // SAFETY: the caller vouches for the pointers; a continuation that runs is one of its store's (L1).
     unsafe {
-        let here = (&raw const job).addr();
+        let here = (&raw const result).addr();
         if !(*current.cast::<Continuation>().as_ptr()).stack_range().contains(&here) {
             // The host has left it already.
-            return job.f.assume_init_read()();
+            return ManuallyDrop::take(&mut f)();
         }
+        let mut job = Job { f: (&raw mut f).cast::<F>(), result: result.as_mut_ptr() };
         let outermost = (*lists.as_ptr()).initial.child();
         check::host_stack(current.as_ptr(), outermost);
-        let job_address = (&raw mut job).cast();
+        let job = (&raw mut job).cast();
         if arch::CALLS_ON {
             // S3.
-            arch::call_on((*outermost).parent_control.sp, run::<R, F>, job_address);
+            arch::call_on((*outermost).parent_control.sp, run::<R, F>, job);
         } else {
-            libcall::call_below(current, outermost, run::<R, F>, job_address);
+            libcall::call_below(current, outermost, run::<R, F>, job);
         }
-        job.result.assume_init()
+        result.assume_init()
     }
 }

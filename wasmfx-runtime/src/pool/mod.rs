@@ -481,6 +481,44 @@ mod tests {
             pool.give_back(stacks, 0);
         }
 
+        /// Whether the highest 40 KB of a stack have anything but zeros.
+        fn is_dirty(stack: &Stack) -> bool {
+            // SAFETY: the stack is this test's.
+            unsafe { std::slice::from_raw_parts(stack.top().sub(40_000), 40_000) }
+                .iter()
+                .any(|&byte| byte != 0)
+        }
+
+        #[test]
+        fn what_is_given_back_is_empty_if_it_must_be() {
+            both_guards(|config| {
+                for zeroing in [false, true] {
+                    for keep_resident in [0, 16 << 10] {
+                        let config = PoolConfig { zeroing, keep_resident, ..config.clone() };
+                        let pool = StackPool::new(config).unwrap();
+                        for trimmed in [0, 1, 3] {
+                            let stacks = take(&pool, 3);
+                            assert!(!zeroing || !stacks.iter().any(is_dirty));
+                            for stack in &stacks {
+                                // SAFETY: as above.
+                                unsafe { stack.top().sub(40_000).write_bytes(0xaa, 40_000) };
+                            }
+                            stacks[..trimmed].iter().for_each(|stack| pool.trim(stack));
+                            pool.give_back(stacks, trimmed);
+                            let stacks = take(&pool, 3);
+                            let kept = !zeroing && keep_resident > 0;
+                            assert_eq!(
+                                stacks.iter().any(is_dirty),
+                                kept,
+                                "{zeroing} {keep_resident} {trimmed}"
+                            );
+                            pool.give_back(stacks, 0);
+                        }
+                    }
+                }
+            });
+        }
+
         /// Writes a number of the stack's own near both ends.
         fn mark(stack: &Stack) {
             for at in [8, stack.size()] {
