@@ -27,6 +27,7 @@ step cargo clippy --locked --manifest-path xtask/Cargo.toml --all-targets -- --d
 step cargo check --locked --package wasmfx-cranelift --no-default-features
 step cargo test --locked --package wasmfx --no-default-features --test config --test wast
 step cargo check --locked --package wasmtime-cli --no-default-features --features compile,cranelift
+step cargo test --locked --package wasmfx --features call-hook --test hooks
 # The layout alone is what a compiler needs: no dependencies, no standard library.
 step cargo check --locked --package wasmfx-runtime --no-default-features
 step cargo build --locked --package wasmfx-runtime

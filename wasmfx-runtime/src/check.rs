@@ -3,6 +3,7 @@
 //! In debug builds the libcall backend asks for it before and after each switch, the native one where it calls
 //! into this crate.
 
+use crate::arch;
 use crate::cont::Continuation;
 use crate::layout::{VMContRef, VMContState};
 
@@ -56,9 +57,17 @@ pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContR
     if !cfg!(debug_assertions) {
         return;
     }
+    assert!(!outermost.is_null(), "S3");
     let mut cont = current;
     // SAFETY: the caller vouches for `current`, whose chain has an outermost stack.
-    let host = unsafe { (*outermost).parent_control.sp };
+    let (host, left_at) = unsafe {
+        let outermost = &*outermost.cast::<Continuation>();
+        (outermost.vm.parent_control.sp, outermost.resumer_sp())
+    };
+    assert!(
+        left_at.is_none_or(|sp| host <= sp),
+        "the frames of wasmtime-fiber take more than was thought: FIBER_FRAMES"
+    );
     for _ in 0..DEPTH {
         // SAFETY: the caller vouches for the first; parents are of the same store.
         let (parent, stack) = unsafe { ((*cont).parent, (*cont.cast::<Continuation>()).stack_range()) };
@@ -69,6 +78,29 @@ pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContR
             return;
         }
         cont = parent;
+    }
+}
+
+/// Panics if this is the stack of `current` or of a continuation below it.
+///
+/// # Safety
+///
+/// As for [`active_chain`].
+#[inline]
+pub(crate) unsafe fn no_continuations_stack(current: *mut VMContRef) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let (mut cont, here) = (current, arch::stack_pointer());
+    for _ in 0..DEPTH {
+        // SAFETY: the caller vouches for the first; parents are of the same store.
+        unsafe {
+            if !VMContRef::is_continuation(cont) {
+                return;
+            }
+            assert!(!(*cont.cast::<Continuation>()).stack_range().contains(&here), "S1");
+            cont = (*cont).parent;
+        }
     }
 }
 

@@ -604,6 +604,7 @@ impl Continuation {
     }
 
     /// The addresses of its stack. Running and suspended, once it has started.
+    #[inline]
     pub(crate) fn stack_range(&self) -> Range<usize> {
         match NonNull::new(self.vm.stack) {
             Some(record) => {
@@ -613,6 +614,13 @@ impl Continuation {
             }
             None => self.fiber.as_ref().map_or(0..0, |part| part.range.clone()),
         }
+    }
+
+    /// The stack pointer with which its fiber was resumed, if this build knows where wasmtime-fiber keeps that. Running, libcall
+    /// backend, and its fiber is the one that runs.
+    pub(crate) fn resumer_sp(&self) -> Option<usize> {
+        let part = self.fiber.as_ref().filter(|part| part.fiber.is_some())?;
+        part.stack.as_ref()?.resumer_sp()
     }
 
     /// Forgets everything but the revision (C1).

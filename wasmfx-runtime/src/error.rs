@@ -60,7 +60,7 @@ pub enum Error {
         /// The most bytes that Wasm may take of any stack.
         max_wasm_stack: usize,
     },
-    /// The process has a shadow stack, which does not follow a switch of stacks: the first would end the process.
+    /// The thread has a shadow stack, which does not follow a switch of stacks: the first would end the process.
     ShadowStack,
     /// The libcall backend cannot make a fiber: wasmtime-fiber does not know the machine, or has no memory.
     Unsupported(Cause),
@@ -81,6 +81,19 @@ impl Error {
             }
         }
     }
+}
+
+/// Whether stacks can be switched in this process.
+///
+/// # Errors
+///
+/// [`Error::ShadowStack`]
+pub fn check_process() -> Result<(), Error> {
+    without_shadow_stack(crate::arch::has_shadow_stack())
+}
+
+fn without_shadow_stack(has_one: bool) -> Result<(), Error> {
+    if has_one { Err(Error::ShadowStack) } else { Ok(()) }
 }
 
 impl fmt::Display for Error {
@@ -148,7 +161,7 @@ impl fmt::Display for Error {
             Error::ShadowStack => f.write_str(
                 "stack switching is not possible in a process with a shadow stack (Intel and AMD CET): turn that off \
                  for this process, with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off:glibc.cpu.hwcaps=-SHSTK in its \
-                 environment, or by linking it with -z noshstk",
+                 environment, or by linking it without -z shstk",
             ),
             Error::Unsupported(cause) => {
                 write!(f, "the libcall backend cannot make a fiber here: {cause}")
@@ -158,3 +171,17 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A processor and a kernel with shadow stacks are not to be had in tests: what they would tell is made up.
+    #[test]
+    fn a_shadow_stack_is_refused() {
+        let error = without_shadow_stack(true).unwrap_err();
+        assert!(matches!(error, Error::ShadowStack) && !error.is_limit());
+        assert!(error.to_string().contains("GLIBC_TUNABLES"), "{error}");
+        without_shadow_stack(false).unwrap();
+    }
+}

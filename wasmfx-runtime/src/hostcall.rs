@@ -32,10 +32,11 @@
 //! * **S1, host code.** No frame of the host stands on a continuation's stack but those of a host call's first steps, which
 //!   end in [`on_host_stack`], and those of the builtins named above.
 //! * **S2, compiled code only.** So a suspended stack of the native backend holds frames of compiled code only, and may be
-//!   dropped at any time: nothing on it wants to be told. The engine's collections look up each frame of a suspended stack,
-//!   and do not accept one that is not compiled code's.
+//!   dropped at any time: nothing on it wants to be told. The engine's collections, and in debug builds the end of a store,
+//!   look up each frame of a suspended stack, and do not accept one that is not compiled code's.
 //! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost one of the chain, and the stack
-//!   pointer in its `parent_control` is where the live frames of the initial stack end (N1).
+//!   pointer in its `parent_control` is where the live frames of the initial stack end: N1, with the native backend. The
+//!   libcall backend stores an address below them, and nothing else of that `parent_control`.
 
 use crate::arch;
 use crate::check;
@@ -48,71 +49,78 @@ use std::ptr::NonNull;
 /// A function that is called with what it needs.
 pub(crate) type Call = extern "C" fn(*mut ());
 
+/// What [`on_host_stack`] calls, and where its result goes. It stays where it is: whoever is on another stack has its address.
+struct Job<R, F> {
+    f: ManuallyDrop<F>,
+    result: MaybeUninit<R>,
+}
+
+impl<R, F: FnOnce() -> R> Job<R, F> {
+    /// Does the job at `this`, of this type. A panic ends the process.
+    extern "C" fn run(this: *mut ()) {
+        // SAFETY: `on_host_stack` has such a job there, calls this once, and does not use it meanwhile.
+        let job = unsafe { &mut *this.cast::<Job<R, F>>() };
+        // SAFETY: as above: nobody else takes it.
+        let f = unsafe { ManuallyDrop::take(&mut job.f) };
+        job.result.write(f());
+    }
+}
+
 /// Calls `f` where host code may run: on the initial stack, if the current stack is a continuation's and this is it.
 ///
-/// A panic of `f` there ends the process.
+/// A panic of `f` ends the process.
 ///
 /// # Safety
 ///
 /// Called by Wasm of the store that `lists` and `current`, its current stack, are of. `f` returns on the stack
 /// on which it is called.
 #[inline]
-pub unsafe fn on_host_stack<R>(
+pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
     lists: NonNull<VMContinuations>,
     current: *mut VMContRef,
-    f: impl FnOnce() -> R,
+    f: F,
 ) -> R {
-    // SAFETY: the caller vouches for it.
+    let mut job = Job { f: ManuallyDrop::new(f), result: MaybeUninit::uninit() };
+    let this = (&raw mut job).cast();
+    // SAFETY: the caller vouches for the pointers.
     unsafe {
         if VMContRef::is_continuation(current) {
-            leave_continuation(lists, NonNull::new_unchecked(current), f)
+            leave_continuation(lists, NonNull::new_unchecked(current), Job::<R, F>::run, this);
         } else {
-            f()
+            Job::<R, F>::run(this);
         }
+        // `run` has written it.
+        job.result.assume_init()
     }
 }
 
-/// As [`on_host_stack`], on a continuation.
+/// Calls `call(data)` on the initial stack if this is the stack of `current`, a continuation, and else here.
 ///
 /// # Safety
 ///
-/// As there; `current` is a continuation.
-#[inline(never)]
-unsafe fn leave_continuation<R, F: FnOnce() -> R>(
+/// As for [`on_host_stack`].
+#[inline]
+unsafe fn leave_continuation(
     lists: NonNull<VMContinuations>,
     current: NonNull<VMContRef>,
-    f: F,
-) -> R {
-    /// Both are the caller's: what is large is not copied.
-    struct Job<R, F> {
-        f: *mut F,
-        result: *mut R,
-    }
-    extern "C" fn run<R, F: FnOnce() -> R>(job: *mut ()) {
-        // SAFETY: `job` is that of the caller below, which waits; this is called once, and `f` is not used otherwise.
-        unsafe {
-            let job = &*job.cast::<Job<R, F>>();
-            job.result.write(job.f.read()());
-        }
-    }
-    let (mut f, mut result) = (ManuallyDrop::new(f), MaybeUninit::uninit());
+    call: Call,
+    data: *mut (),
+) {
     // SAFETY: the caller vouches for the pointers; a continuation that runs is one of its store's (L1).
     unsafe {
-        let here = (&raw const result).addr();
-        if !(*current.cast::<Continuation>().as_ptr()).stack_range().contains(&here) {
-            // The host has left it already.
-            return ManuallyDrop::take(&mut f)();
+        if !(*current.cast::<Continuation>().as_ptr()).stack_range().contains(&arch::stack_pointer()) {
+            // The host has left the continuation's stack already.
+            check::no_continuations_stack(current.as_ptr());
+            return call(data);
         }
-        let mut job = Job { f: (&raw mut f).cast::<F>(), result: result.as_mut_ptr() };
         let outermost = (*lists.as_ptr()).initial.child();
         check::host_stack(current.as_ptr(), outermost);
-        let job = (&raw mut job).cast();
         if arch::CALLS_ON {
-            // S3.
-            arch::call_on((*outermost).parent_control.sp, run::<R, F>, job);
+            // 1: S3. The outermost continuation is alive while one that it resumed runs (C2), and what lies below its parent's
+            // stack pointer is free until its parent goes on. 2: `Job::run` returns, or ends the process.
+            arch::call_on((*outermost).parent_control.sp, call, data);
         } else {
-            libcall::call_below(current, outermost, run::<R, F>, job);
+            libcall::call_below(current, outermost, call, data);
         }
-        result.assume_init()
     }
 }

@@ -149,6 +149,11 @@ pub const INLINE_ARGS: usize = 3;
 /// where traps are not signals. Stacks have so much more below the limit then, and the compiler refuses more.
 pub const MAX_UNCHECKED_FRAME: usize = 208 << 10;
 
+/// The largest frame of a trampoline and of entry code, which do not compare the stack limit, in bytes; the compiler refuses
+/// more. A thousand `v128` each way take 47,712 from the host to Wasm and 31,808 from Wasm to the host, and half as much again
+/// with the single-pass register allocator.
+pub const MAX_TRAMPOLINE_FRAME: usize = 48_000;
+
 /// A tag's definition. Tags are compared by this address: an imported tag has its exporter's.
 #[derive(Debug)]
 pub enum VMTag {}
@@ -270,7 +275,8 @@ pub struct VMContRef {
     /// Where it goes on, native backend: see `native`, N1. Fresh, once it has a stack, and innermost of a capture. `pc` is
     /// zero with the libcall backend, and never with the native one.
     pub control: VMControlContext,
-    /// Where the parent goes on: see `native`, N1. Running, native backend.
+    /// Where the parent goes on: see `native`, N1. Running, native backend. With the libcall backend `sp` alone means
+    /// something, and that of the outermost stack: see `hostcall`, S3.
     pub parent_control: VMControlContext,
     /// See C1. In every state.
     pub revision: usize,

@@ -52,7 +52,7 @@ pub mod walk;
 #[cfg(feature = "runtime")]
 pub use self::{
     cont::{Continuations, Statistics},
-    error::Error,
+    error::{Error, check_process},
     host::Host,
     pool::{PoolConfig, StackPool},
     stack::Guards,

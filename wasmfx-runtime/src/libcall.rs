@@ -30,6 +30,7 @@
 //! suspends with a [`Signal::Call`] for the outermost `resume`, which calls, and resumes.
 
 use crate::Error;
+use crate::arch;
 use crate::check;
 use crate::cont::{Continuation, FiberPart};
 use crate::host::Host;
@@ -71,7 +72,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
     // The parent's entry state: in its continuation, or here for the initial stack.
     let mut initial = VMEntryState::default();
     // What is called meanwhile on this stack, if it is the initial one, begins below this frame and wasmtime-fiber's.
-    let free_below = (&raw const initial).addr() - FIBER_FRAMES;
+    let free_below = arch::stack_pointer() - FIBER_FRAMES;
     let parent_limit = host.stack_limit();
     let mut inner = cont.cast::<Continuation>();
     // SAFETY: all pointers are to continuations of this store (C2) or to the caller's frame. What is

@@ -32,9 +32,13 @@ pub const MIN_WASM_STACK: usize = 16 << 10;
 ///
 /// | what | bytes, at most |
 /// | --- | --- |
-/// | a trampoline from Wasm to the host, with a thousand `v128` each way | 32,784 |
+/// | a trampoline from Wasm to the host: as large as the [largest](crate::layout::MAX_TRAMPOLINE_FRAME) allows one of those | 36,000 |
+/// | or, in its place, the libcall backend's routines, with an error that captures a backtrace of the host | 16 KiB |
 /// | a signal handler without a stack of its own, and the registers that the system saves for it | 12 KiB |
-/// | the libcall backend's routines, and the first frames of a host call, before it leaves the stack | 3 KiB |
+/// | the first frames of a host call, before it leaves the stack | 1 KiB |
+///
+/// A trampoline from the host to Wasm and entry code begin at a stack's other end, and are followed by what checks the limit:
+/// they have this and Wasm's part together.
 ///
 /// Wasm's frames are seldom so deep that any of this is touched, and what is not touched takes no memory but eight bytes of
 /// page table for each page.

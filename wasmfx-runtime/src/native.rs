@@ -13,7 +13,7 @@
 //!
 //! `wasmfx-cranelift` makes one function of entry code for each type of function, which takes the
 //! arguments from `values`, calls the function, and switches to the parent with its results. There is no
-//! frame of Rust on the stack but those of host calls.
+//! frame of Rust on the stack: [host calls leave it](crate::hostcall).
 //!
 //! While [the store's lists](crate::layout::VMContinuations) have what is needed, compiled code makes, starts and ends
 //! continuations by itself: the entry code puts its own stack and `VMContRef` on the lists, and leaves both with its next

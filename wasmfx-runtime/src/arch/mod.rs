@@ -5,6 +5,7 @@
 //! * `CALLS_ON: bool`, whether there is `call_on`.
 //! * `call_on(sp, f, data)`: calls `f(data)` with this stack pointer, on a stack whose bytes below it are free. Unwinders that
 //!   know frame pointers or CFI go from the callee's frames to the caller's.
+//! * `stack_pointer() -> usize`, or an address close to it.
 //! * `has_shadow_stack() -> bool`: whether this thread has a second stack of return addresses, which a switch leaves behind.
 //! * `bottom() -> usize`, where a stack is this crate's own memory: the return address of the frame that starts a stack. Nothing returns there; unwinders
 //!   that know it go on with the frame record that the frame pointer points to.

@@ -20,6 +20,7 @@ pub(crate) const CALLS_ON: bool = true;
 ///
 /// 1. What lies below `sp` is stack that nobody uses, as much as `f` needs.
 /// 2. `f` returns here: it does not unwind, and does not go on elsewhere.
+#[inline]
 pub(crate) unsafe fn call_on(sp: usize, f: Call, data: *mut ()) {
     // SAFETY: 1 and 2 are the caller's to vouch for; the alignment is the calling convention's.
     unsafe { call_on_aligned(sp & !15, f, data) }
@@ -47,6 +48,15 @@ unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: Call, data: *mut ()) {
         "ret",
         ".cfi_endproc",
     )
+}
+
+/// The stack pointer.
+#[inline]
+pub(crate) fn stack_pointer() -> usize {
+    let sp: usize;
+    // SAFETY: this reads a register.
+    unsafe { asm!("mov {0}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    sp
 }
 
 /// Whether this thread has a shadow stack (CET).

@@ -19,7 +19,6 @@
 mod index;
 
 use crate::Error;
-use crate::arch;
 use crate::layout::MAX_UNCHECKED_FRAME;
 use crate::limits::{
     DEFAULT_KEEP_RESIDENT, DEFAULT_STACKS, DEFAULT_WASM_STACK, IDLE_PART, MAX_CONTINUATIONS, MAX_HOT_STACKS,
@@ -128,11 +127,8 @@ impl StackPool {
     ///
     /// # Errors
     ///
-    /// If there can be no stacks of such a size, or no switches in this process: see [`Error::ShadowStack`].
+    /// If there can be no stacks of such a size.
     pub fn new(config: PoolConfig) -> Result<StackPool, Error> {
-        if arch::has_shadow_stack() {
-            return Err(Error::ShadowStack);
-        }
         let wasm_stack = config.wasm_stack()?;
         let unchecked = if config.unchecked_frames { MAX_UNCHECKED_FRAME } else { 0 };
         let stack_size = wasm_stack + unchecked + RESERVE;
@@ -565,6 +561,50 @@ mod tests {
                     pool.give_back(stacks, 0);
                 }
             });
+        }
+
+        /// Guards that are refused from some moment on: those that were there stay, and the others are as good, also after all
+        /// slots have been given back, or have been begun anew. An error that may pass takes no other guards.
+        #[test]
+        #[cfg(target_os = "linux")]
+        fn guards_that_are_refused() {
+            use crate::stack::GUARDS_LEFT;
+            let unlimited = (usize::MAX, 0);
+            let pool = StackPool::new(config()).unwrap();
+            pool.give_back(take(&pool, 1), 0);
+            if pool.guarded_by_mappings() {
+                eprintln!("left out: this kernel has no guards that take no mappings");
+                return;
+            }
+            for error in [libc::EINVAL, libc::EPERM] {
+                for left in [0, 1, 5, 30] {
+                    let mut pool = StackPool::new(config()).unwrap();
+                    pool.reset_from = 0;
+                    GUARDS_LEFT.set((left, error));
+                    let mut stacks = take(&pool, 40);
+                    GUARDS_LEFT.set(unlimited);
+                    for _ in 0..3 {
+                        for stack in &stacks {
+                            mark(stack);
+                            let guard = stack.top().wrapping_sub(stack.size() + 8);
+                            assert!(faults(guard), "{left} left, below stack {}", stack.slot());
+                            assert!(!faults(guard.wrapping_add(8)));
+                        }
+                        assert!(pool.guarded_by_mappings());
+                        pool.give_back(stacks, 0);
+                        stacks = take(&pool, 40);
+                    }
+                    pool.give_back(stacks, 0);
+                }
+            }
+            let pool = StackPool::new(config()).unwrap();
+            GUARDS_LEFT.set((0, libc::ENOMEM));
+            assert!(matches!(pool.take(1, &mut Vec::new()), Err(Error::NoStack { .. })));
+            GUARDS_LEFT.set(unlimited);
+            let stacks = take(&pool, 3);
+            assert!(stacks.iter().all(|stack| faults(stack.top().wrapping_sub(stack.size() + 8))));
+            assert!(!pool.guarded_by_mappings());
+            pool.give_back(stacks, 0);
         }
 
         /// Whether the kernel, asked to read a word there, reports a fault.

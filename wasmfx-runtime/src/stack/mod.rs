@@ -8,7 +8,7 @@
 //! * `slot_size`, and `Region`: `reserve`, `ready` (before the first use of slots), `stack` (of a slot), `trim` and
 //!   `clear` (give memory back to the system), `reset` (as if just reserved), `resident`;
 //! * `Stack`: `slot`, `size`, `into_record` and `from_record` (to and from what compiled code has of it), `fiber_stack`,
-//!   `restore`, `abandon`.
+//!   `restore`, `abandon`, `resumer_sp`.
 
 #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
 #[path = "unix.rs"]
@@ -17,6 +17,8 @@ mod imp;
 #[path = "portable.rs"]
 mod imp;
 
+#[cfg(all(test, target_os = "linux", not(any(miri, wasmfx_portable))))]
+pub(crate) use imp::GUARDS_LEFT;
 use imp::Region;
 pub(crate) use imp::{Stack, slot_size};
 

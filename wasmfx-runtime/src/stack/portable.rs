@@ -95,6 +95,11 @@ impl Stack {
         self.stack.take().ok_or_else(|| "the stack is in use".into())
     }
 
+    /// Not known here.
+    pub(crate) fn resumer_sp(&self) -> Option<usize> {
+        None
+    }
+
     /// Takes back what [`Stack::fiber_stack`] gave.
     pub(crate) fn restore(&mut self, stack: FiberStack) {
         self.stack = Some(stack);

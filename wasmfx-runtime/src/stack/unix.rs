@@ -41,6 +41,9 @@ use wasmtime_internal_fiber::FiberStack;
 #[cfg(target_os = "linux")]
 const MADV_DONTNEED_LOCKED: std::ffi::c_int = 24;
 
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use guard::LEFT as GUARDS_LEFT;
+
 /// A cache line.
 const COLOUR: usize = 64;
 
@@ -159,24 +162,39 @@ impl Region {
                 rustix::mm::mprotect(start, length, MprotectFlags::READ | MprotectFlags::WRITE)?;
                 slots.clone().try_for_each(|slot| guard::install(self.start(slot), self.page))
             };
-            if guarded.is_ok() {
-                return Ok(());
+            let Err(error) = guarded else { return Ok(()) };
+            self.close(slots.clone());
+            if !guard::is_refusal(&error) {
+                return Err(error);
             }
             self.guard_by_advice.store(false, Relaxed);
         }
-        for slot in slots {
+        for slot in slots.clone() {
             let guard = self.start(slot);
-            // SAFETY: as above. What an advice that failed has left accessible is closed first.
-            unsafe {
-                if self.was_by_advice {
-                    rustix::mm::mprotect(guard, self.page, MprotectFlags::empty())?;
-                }
+            // SAFETY: as above. What an advice that failed has left accessible, if `close` could not help it, is closed here.
+            let done = unsafe {
+                let closed = match self.was_by_advice {
+                    true => rustix::mm::mprotect(guard, self.page, MprotectFlags::empty()),
+                    false => Ok(()),
+                };
                 let rest = guard.wrapping_byte_add(self.page);
                 let access = MprotectFlags::READ | MprotectFlags::WRITE;
-                rustix::mm::mprotect(rest, self.slot - self.page, access)?;
+                closed.and_then(|()| rustix::mm::mprotect(rest, self.slot - self.page, access))
+            };
+            if let Err(error) = done {
+                self.close(slots);
+                return Err(error.into());
             }
         }
         Ok(())
+    }
+
+    /// Makes slots that are not ready inaccessible again, as M1 wants it, if the system lets it: if not, whoever makes them ready
+    /// begins with their guards.
+    fn close(&self, slots: Range<u32>) {
+        let (start, length) = self.extent(&slots);
+        // SAFETY: M1; nothing refers to these slots yet.
+        let _ = unsafe { rustix::mm::mprotect(start, length, MprotectFlags::empty()) };
     }
 
     /// The stack of a slot that is ready, and has none (M2).
@@ -226,7 +244,19 @@ impl Region {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
             rustix::mm::mmap_anonymous(start, length, ProtFlags::READ | ProtFlags::WRITE, flags).is_ok()
         };
+        if !done {
+            self.assert_whole(start, length);
+        }
         done
+    }
+
+    /// Ends the process if an attempt to replace a part of the mapping has left a hole: then M1 is gone, and what is mapped
+    /// there next is another's.
+    fn assert_whole(&self, start: *mut c_void, length: usize) {
+        // SAFETY: M1; nothing there is in use. Any advice finds a hole; this one changes nothing else.
+        if unsafe { rustix::mm::madvise(start, length, rustix::mm::Advice::Normal) }.is_err() {
+            std::process::abort();
+        }
     }
 
     /// Returns slots, none of which is in use, to the state that they had after [`Region::reserve`], page tables
@@ -242,12 +272,8 @@ impl Region {
             self.keep_pages_small();
             return true;
         }
-        // A process at its limit of mappings gets none, not even in the place of others. If that left a hole, M1 is
-        // gone: what is mapped there next is another's.
-        // SAFETY: M1; nothing there is in use. Any advice finds a hole; this one changes nothing else.
-        if unsafe { rustix::mm::madvise(start, length, rustix::mm::Advice::Normal) }.is_err() {
-            std::process::abort();
-        }
+        // A process at its limit of mappings gets none, not even in the place of others.
+        self.assert_whole(start, length);
         false
     }
 
@@ -324,12 +350,29 @@ mod guard {
         })
     }
 
+    #[cfg(test)]
+    thread_local! {
+        /// How many more guards the kernel gives this thread, and the error that comes then.
+        pub(crate) static LEFT: std::cell::Cell<(usize, c_int)> =
+            const { std::cell::Cell::new((usize::MAX, 0)) };
+    }
+
+    /// Whether the kernel, or a filter of system calls, will say that again.
+    pub(super) fn is_refusal(error: &io::Error) -> bool {
+        matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EPERM | libc::EACCES | libc::ENOSYS))
+    }
+
     /// Makes every access to the pages fault.
     ///
     /// # Safety
     ///
     /// The pages are private, anonymous and writable, and nothing uses them.
     pub(super) unsafe fn install(start: *mut c_void, length: usize) -> io::Result<()> {
+        #[cfg(test)]
+        match LEFT.get() {
+            (0, error) => return Err(io::Error::from_raw_os_error(error)),
+            (left, error) => LEFT.set((left - 1, error)),
+        }
         // SAFETY: the caller vouches for the pages. rustix has no name for the advice.
         match unsafe { libc::madvise(start, length, MADV_GUARD_INSTALL) } {
             0 => Ok(()),
@@ -346,6 +389,10 @@ mod guard {
 
     pub(super) fn installable() -> bool {
         false
+    }
+
+    pub(super) fn is_refusal(_error: &io::Error) -> bool {
+        true
     }
 
     pub(super) unsafe fn install(_start: *mut c_void, _length: usize) -> io::Result<()> {
@@ -399,6 +446,16 @@ impl Stack {
         // SAFETY: M1, M2: `size` bytes below `top` are this stack's, and the page below them is a guard.
         let stack = unsafe { FiberStack::from_raw_parts(base.cast(), page, self.size) };
         stack.map_err(|e| e.to_string().into())
+    }
+
+    /// The stack pointer with which the fiber that runs on it was resumed.
+    pub(crate) fn resumer_sp(&self) -> Option<usize> {
+        // Its version is pinned: `stackswitch/x86_64.rs` there. With this sanitizer it takes other stacks.
+        if cfg!(not(target_arch = "x86_64")) || std::env::var_os("ASAN_OPTIONS").is_some() {
+            return None;
+        }
+        // SAFETY: M1, M2: the words at the top are this stack's, and the fiber's.
+        Some(unsafe { self.top.cast::<usize>().sub(2).read() })
     }
 
     /// Takes back what [`Stack::fiber_stack`] gave.

@@ -1,0 +1,137 @@
+//! Hooks of an embedder that run where the host enters Wasm and Wasm the host: they may collect, wherever the Wasm is that they
+//! interrupt. `cargo test --features call-hook --test hooks`.
+
+#![cfg(feature = "call-hook")]
+
+mod support;
+
+use support::{block_on, each_backend, wait};
+use wasmfx::wasmtime::*;
+
+/// References in locals of functions on the host's stack and on continuations', with the host called in between.
+const MODULE: &str = r#"(module
+    (import "" "host" (func $host (param i32)))
+    (type $ft (func (param i32))) (type $ct (cont $ft)) (type $s (struct (field i32)))
+    (elem declare func $host $level)
+    (global $wrong (export "wrong") (mut i32) (i32.const 0))
+    (func (export "churn") (local $i i32)
+      (local.set $i (i32.const 50))
+      (loop $l (drop (struct.new $s (i32.const 9)))
+        (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1))))))
+    (func $level (export "level") (type $ft) (local $a (ref null $s)) (local $b (ref null $s))
+      (local.set $a (struct.new $s (i32.const 111)))
+      (local.set $b (struct.new $s (i32.const 222)))
+      (if (local.get 0)
+        (then
+          (if (i32.and (local.get 0) (i32.const 1))
+            (then (resume $ct (local.get 0) (cont.new $ct (ref.func $host))))
+            (else (if (i32.and (local.get 0) (i32.const 2))
+              (then (resume $ct (i32.sub (local.get 0) (i32.const 1)) (cont.new $ct (ref.func $level))))
+              (else (call $host (local.get 0))))))))
+      (global.set $wrong (i32.add (global.get $wrong)
+        (i32.add (i32.ne (struct.get $s 0 (local.get $a)) (i32.const 111))
+          (i32.ne (struct.get $s 0 (local.get $b)) (i32.const 222)))))))"#;
+
+#[derive(Default)]
+struct State {
+    churn: Option<TypedFunc<(), ()>>,
+    inside: bool,
+    collections: u32,
+}
+
+/// Collects, and makes objects where those were that were lost. Not in the calls that this makes.
+fn collect(mut store: StoreContextMut<'_, State>) -> Result<()> {
+    let Some(churn) = store.data().churn.clone().filter(|_| !store.data().inside) else { return Ok(()) };
+    store.data_mut().inside = true;
+    store.data_mut().collections += 1;
+    store.gc(None)?;
+    churn.call(&mut store, ())?;
+    store.gc(None)?;
+    store.data_mut().inside = false;
+    Ok(())
+}
+
+#[test]
+fn hooks_that_collect() {
+    each_backend(|config| {
+        for collector in [Collector::DeferredReferenceCounting, Collector::Copying] {
+            let engine = Engine::new(config().collector(collector)).unwrap();
+            let mut store = Store::new(&engine, State::default());
+            store.call_hook(|store, _| collect(store));
+            let host = Func::wrap(&mut store, |mut caller: Caller<'_, State>, n: i32| -> Result<()> {
+                let level = caller.get_export("level").and_then(|e| e.into_func()).unwrap();
+                level.typed::<i32, ()>(&caller)?.call(&mut caller, n - 1)
+            });
+            let module = Module::new(&engine, MODULE).unwrap();
+            let instance = Instance::new(&mut store, &module, &[host.into()]).unwrap();
+            let churn = instance.get_typed_func(&mut store, "churn").unwrap();
+            let level = instance.get_typed_func::<i32, ()>(&mut store, "level").unwrap();
+            store.data_mut().churn = Some(churn);
+            for n in 0..10 {
+                level.call(&mut store, n).unwrap();
+                let wrong = instance.get_global(&mut store, "wrong").unwrap();
+                assert_eq!(wrong.get(&mut store).unwrap_i32(), 0, "{collector:?}, {n}");
+            }
+            assert!(store.data().collections > 50);
+        }
+    });
+}
+
+/// A hook that waits before it collects, in a call that waits as well.
+#[test]
+fn hooks_that_wait() {
+    struct Waits;
+    impl CallHookHandler<State> for Waits {
+        fn handle_call_event<'life0, 'life1, 'async_trait>(
+            &'life0 self,
+            mut store: StoreContextMut<'life1, State>,
+            _: CallHook,
+        ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'async_trait>>
+        where
+            'life0: 'async_trait,
+            'life1: 'async_trait,
+            Self: 'async_trait,
+        {
+            Box::pin(async move {
+                wait(1).await;
+                if store.data().inside {
+                    return Ok(());
+                }
+                let Some(churn) = store.data().churn.clone() else { return Ok(()) };
+                store.data_mut().inside = true;
+                store.data_mut().collections += 1;
+                store.gc_async(None).await?;
+                churn.call_async(&mut store, ()).await?;
+                store.gc_async(None).await?;
+                store.data_mut().inside = false;
+                Ok(())
+            })
+        }
+    }
+    each_backend(|config| {
+        let engine = Engine::new(&config()).unwrap();
+        let mut store = Store::new(&engine, State::default());
+        store.call_hook_async(Waits);
+        let mut linker = Linker::new(&engine);
+        linker
+            .func_wrap_async("", "host", |mut caller: Caller<'_, State>, (n,): (i32,)| {
+                Box::new(async move {
+                    let level = caller.get_export("level").and_then(|e| e.into_func()).unwrap();
+                    wait(1).await;
+                    level.typed::<i32, ()>(&caller)?.call_async(&mut caller, n - 1).await
+                })
+            })
+            .unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let instance = block_on(linker.instantiate_async(&mut store, &module)).unwrap();
+        let churn = instance.get_typed_func(&mut store, "churn").unwrap();
+        let level = instance.get_typed_func::<i32, ()>(&mut store, "level").unwrap();
+        store.data_mut().churn = Some(churn);
+        for n in 0..10 {
+            block_on(level.call_async(&mut store, n)).unwrap();
+            let wrong = instance.get_global(&mut store, "wrong").unwrap();
+            assert_eq!(wrong.get(&mut store).unwrap_i32(), 0, "{n}");
+        }
+        assert!(store.data().collections > 50);
+    });
+}
