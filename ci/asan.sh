@@ -21,7 +21,7 @@ export ASAN_OPTIONS="detect_stack_use_after_return=0:detect_leaks=0:${ASAN_OPTIO
 if [ $# -eq 0 ]; then
     cargo test --locked --target "$host" --target-dir target/asan --package wasmfx-runtime
     # Left out: stacks larger than what the sanitizer leaves of the address space.
-    set -- --no-fail-fast --test wast --test embed --test unwind --test limits --test reuse --test async_host \
+    set -- --no-fail-fast --test wast --test embed --test unwind --test hostcalls --test attacks_async --test limits --test reuse --test async_host \
         --test random -- --skip sizes_that_cannot_be
 fi
 cargo test --locked --target "$host" --target-dir target/asan --package wasmfx "$@"

@@ -36,6 +36,7 @@ pub const MIN_WASM_STACK: usize = 16 << 10;
 /// | or, in its place, the libcall backend's routines, with an error that captures a backtrace of the host | 16 KiB |
 /// | a signal handler without a stack of its own, and the registers that the system saves for it | 12 KiB |
 /// | the first frames of a host call, before it leaves the stack | 1 KiB |
+/// | on macOS, where another thread sees a trap: to note it, with its backtrace, on the stack that trapped | 16 KiB, and no trampoline |
 ///
 /// A trampoline from the host to Wasm and entry code begin at a stack's other end, and are followed by what checks the limit:
 /// they have this and Wasm's part together.
