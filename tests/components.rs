@@ -52,15 +52,18 @@ fn lowered_functions_run_on_the_initial_stack() {
         let mut linker = Linker::<u32>::new(&engine);
         linker
             .root()
-            .func_wrap("greet", |mut store: StoreContextMut<'_, u32>, (name,): (String,)| -> Result<(String,)> {
-                // More than the continuation's stack has in all.
-                let room = black_box([name.len() as u8; 256 << 10]);
-                *store.as_context_mut().data_mut() += 1;
-                match name.len() {
-                    0 => Err(Trap::IntegerOverflow.into()),
-                    n => Ok((format!("hello {name} {}", room[n]),)),
-                }
-            })
+            .func_wrap(
+                "greet",
+                |mut store: StoreContextMut<'_, u32>, (name,): (String,)| -> Result<(String,)> {
+                    // More than the continuation's stack has in all.
+                    let room = black_box([name.len() as u8; 256 << 10]);
+                    *store.as_context_mut().data_mut() += 1;
+                    match name.len() {
+                        0 => Err(Trap::IntegerOverflow.into()),
+                        n => Ok((format!("hello {name} {}", room[n]),)),
+                    }
+                },
+            )
             .unwrap();
         let mut store = Store::new(&engine, 0);
         let instance = linker.instantiate(&mut store, &component).unwrap();

@@ -532,6 +532,28 @@ fn a_thousand_values_each_way_on_small_stacks() {
     }
 }
 
+/// A trampoline to the host that is too large for what is below the limit is refused, also where no larger one is compiled.
+#[test]
+fn a_trampoline_that_is_too_large() {
+    let many = "v128 ".repeat(1000);
+    let module = format!(
+        r#"(module
+        (type $ft (func (param {many}) (result {many})))
+        (import "" "host" (func $host (type $ft)))
+        (func $none (param {many}))
+        (func (export "run") {zeros} (call $host) (call $none)))"#,
+        zeros = "(v128.const i64x2 0 0)".repeat(1000),
+    );
+    each_backend(|config| {
+        let mut config = config();
+        Module::new(&Engine::new(&config).unwrap(), &module).unwrap();
+        config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+        let error = Module::new(&Engine::new(&config).unwrap(), &module).unwrap_err();
+        let text = format!("{error:?}");
+        assert!(text.contains("wasm_to_array_trampoline") && text.contains("33000 at most"), "{text}");
+    });
+}
+
 /// Recursion with a frame of each size, small and larger than the stack itself, from each depth, ends in a trap; where the
 /// limit is checked behind a frame, one that is too large for that is refused by the compiler.
 #[test]

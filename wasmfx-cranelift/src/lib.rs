@@ -32,7 +32,7 @@ pub use self::env::{Backend, Builtin, FuncEnv, Memory, NativeBuiltin, NativeEnv,
 pub use self::handlers::{Clause, Shared};
 #[cfg(feature = "native")]
 pub use self::native::{Entry, EntryEnv, native_entry};
-pub use wasmfx_runtime::layout::{MAX_TRAMPOLINE_FRAME, MAX_UNCHECKED_FRAME};
+pub use wasmfx_runtime::layout::{MAX_HOST_CALL_FRAME, MAX_TRAMPOLINE_FRAME, MAX_UNCHECKED_FRAME};
 
 use self::checks::Checked;
 use self::handlers::{Input, Target};

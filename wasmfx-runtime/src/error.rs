@@ -125,7 +125,10 @@ impl fmt::Display for Error {
                      {cause}"
                 )?;
                 if *mappings && cfg!(target_os = "linux") {
-                    f.write_str("; before Linux 6.13 each takes two mappings, see sysctl vm.max_map_count")?;
+                    f.write_str(
+                        "; its guard takes mappings of the process, of which there may be as many as sysctl \
+                         vm.max_map_count says",
+                    )?;
                 }
                 Ok(())
             }

@@ -1,42 +1,49 @@
 //! Host calls leave a continuation's stack.
 //!
-//! A continuation's stack is as large as Wasm needs, and host code does not look at the stack limit. So what Wasm calls of
-//! the host runs on the initial stack, the one that the host entered Wasm on, below its live frames:
+//! A continuation's stack is as large as Wasm needs, and host code does not look at the stack limit. So host code that Wasm calls
+//! runs on the *initial stack*, the one on which the host's innermost call into Wasm was made, below its live frames:
 //!
 //! ```text
-//!   initial stack                     stack of f                  stack of g, which runs
-//!   | host: enters Wasm    |          | entry code           |    | entry code            |
-//!   | Wasm                 |   child  | Wasm: f              |    | Wasm: g               |
-//!   | resume f             |--------->| resume g             |    | trampoline to host    |
-//!   +--- parent_control.sp + of f     +----------------------+    | host: on_host_stack   |
-//!   | host function        |<-------------- call_on ------------- | call_on               |
-//!   | enters Wasm again... |                                      +-----------------------+
+//!   initial stack                         stack of f                  stack of g, which runs
+//!   | host: enters Wasm       |           | entry code           |    | entry code            |
+//!   | Wasm                    |  child    | Wasm: f              |    | Wasm: g               |
+//!   | resume f                |---------->| resume g             |    | trampoline to host    |
+//!   +-------------------------+ <- f's    +----------------------+    | host: on_host_stack   |
+//!   | host function           |    parent_control.sp                  | call_on               |
+//!   | ...                     |<----------------------------------------------+
+//!   +-------------------------+                                       +-----------------------+
 //! ```
 //!
-//! * Where the free part of the initial stack begins is what the native backend's switch off it has stored in any case: the
-//!   stack pointer in the outermost continuation's `parent_control`. Compiled code notes which continuation that is, as the
-//!   `child` of whatever resumes; the libcall backend notes both in its `resume`.
-//! * To go there is a call, and to come back its return ([`arch::call_on`](crate::arch)). Nothing leaves by another way: what the host function
-//!   ends in, an error or a panic, is a value by then, and what raises it in Wasm runs where Wasm called.
-//! * The current continuation stays what it is, so that backtraces and collections find the frames of Wasm. If the host
-//!   enters Wasm again, that entry saves it, as it saves the `child` and the stack limit of the initial stack
-//!   ([`VMSavedEntry`](crate::layout::VMSavedEntry)), and is the innermost until it returns: entries are last in, first out.
-//! * Where there is no such call ([`arch`](crate::arch)), the libcall backend suspends fibers down to the initial stack instead, which
-//!   calls for them: [`libcall`](crate::libcall).
+//! * The free part of the initial stack begins at the `parent_control.sp` of the outermost running continuation. The switch of
+//!   the native backend stores it there; the libcall backend's `resume` stores its own stack pointer less
+//!   [`FIBER_FRAMES`](crate::limits::FIBER_FRAMES). `initial.child` says which continuation is the outermost: `resume` writes it,
+//!   and so does `switch`, in the prompt's stack.
+//! * To go to the initial stack is a call, and to come back its return ([`arch::call_on`](crate::arch)). Nothing leaves by another
+//!   way: the engine's closure catches panics itself and returns errors as values, and what raises them in Wasm runs where Wasm
+//!   called.
+//! * The current continuation stays what it is, so that backtraces and collections find the frames of Wasm.
+//! * The host function may enter Wasm again. The new entry saves the current continuation, `initial.child` and the initial stack's
+//!   limit ([`VMSavedEntry`](crate::layout::VMSavedEntry)), and makes `initial` the current stack, so that a `suspend` inside it
+//!   finds no handler outside. If its Wasm traps, that entry alone is unwound: it restores what it saved, and the host function
+//!   gets the error. If the host function returns the error, the Wasm that called it raises it on its own stack.
+//! * Only x86-64 Unix has `call_on`. Elsewhere there is the libcall backend alone, and the continuation's fiber suspends with
+//!   `Signal::Call`. Each `resume` on the way out suspends its own fiber with the same signal. The outermost `resume`, whose frame
+//!   is on the initial stack, makes the call, and then resumes its fiber, as does each on the way back in. A host call n stacks
+//!   deep costs 2n switches of fibers there.
 //!
 //! Builtins that switch stacks themselves stay where they are: `cont_resume`, `cont_suspend` and `cont_switch` of the libcall
-//! backend, and what goes on raising an exception or a trap.
+//! backend, and `raise`, which does not return. What `raise` has to find out, it finds out on the initial stack.
 //!
 //! # Invariants
 //!
-//! * **S1, host code.** No frame of the host stands on a continuation's stack but those of a host call's first steps, which
-//!   end in [`on_host_stack`], and those of the builtins named above.
+//! * **S1, host code.** On a continuation's stack the host has no frames but these: with the libcall backend those that start its
+//!   fiber, the first steps of a host call, and those of the builtins named above.
 //! * **S2, compiled code only.** So a suspended stack of the native backend holds frames of compiled code only, and may be
 //!   dropped at any time: nothing on it wants to be told. The engine's collections, and in debug builds the end of a store,
 //!   look up each frame of a suspended stack, and do not accept one that is not compiled code's.
-//! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost one of the chain, and the stack
-//!   pointer in its `parent_control` is where the live frames of the initial stack end: N1, with the native backend. The
-//!   libcall backend stores an address below them, and nothing else of that `parent_control`.
+//! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost running continuation, and its
+//!   `parent_control.sp` is an address at or below the end of the initial stack's live frames: the end itself with the native
+//!   backend (N1). The libcall backend uses nothing else of that `parent_control`.
 
 use crate::arch;
 use crate::check;

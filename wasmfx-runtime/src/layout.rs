@@ -15,11 +15,11 @@
 //!                      |                          runs it, or null           |
 //!                      +-----------------------------------------------------+ 64
 //!                      | stack_limit              once it has a stack        |
-//!                      | parent                   next outer stack, or null  |
+//!                      | parent                   the stack that resumed it  |
 //!                      | last_ancestor            outermost stack captured   |
 //!                      | values                   where it takes its values  |
-//!                      | func, caller_vmctx       what a fresh one will run  |
-//!                      | child, there too         what it resumed last       |
+//!                      | func, caller_or_child    what a fresh one will run; |
+//!                      |                          what a running one resumed |
 //!                      | waits_for                types of bound values      |
 //!                      +-----------------------------------------------------+ 128
 //!                      | stack                    top of its stack (native)  |
@@ -149,9 +149,13 @@ pub const INLINE_ARGS: usize = 3;
 /// where traps are not signals. Stacks have so much more below the limit then, and the compiler refuses more.
 pub const MAX_UNCHECKED_FRAME: usize = 208 << 10;
 
-/// The largest frame of a trampoline and of entry code, which do not compare the stack limit, in bytes; the compiler refuses
-/// more. A thousand `v128` each way take 47,712 from the host to Wasm and 31,808 from Wasm to the host, and half as much again
-/// with the single-pass register allocator.
+/// The largest frame of a trampoline from Wasm to the host, in bytes. It does not compare the stack limit, and may stand below
+/// it; the compiler refuses more. A thousand `v128` each way take 31,808, half as much again with the single-pass register
+/// allocator.
+pub const MAX_HOST_CALL_FRAME: usize = 33_000;
+
+/// The largest frame of another trampoline, and of entry code, in bytes: these begin at a stack's top. The compiler refuses
+/// more. A thousand `v128` each way take 47,712, a third more with the single-pass register allocator.
 pub const MAX_TRAMPOLINE_FRAME: usize = 48_000;
 
 /// A tag's definition. Tags are compared by this address: an imported tag has its exporter's.

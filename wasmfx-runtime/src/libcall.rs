@@ -19,15 +19,14 @@
 //! * `switch` goes to the `resume` with the prompt in the same way, which then runs the target.
 //! * A trap or an exception that leaves a continuation unwinds its stack to [`body`], whose fiber finishes;
 //!   the `resume` that ran it reports [`UNWIND`], and the engine raises it again on that stack.
-//!
 //! * To raise an exception in a suspended continuation, [`throw`] marks it; the instruction that suspended
 //!   it, being resumed, finds the mark.
 //!
 //! Entry state and stack limit belong to a stack here and are swapped at each switch, because each stack
 //! is entered by a trampoline of its own.
 //!
-//! Host calls leave a continuation's stack as [`hostcall`](crate::hostcall) says. Where that cannot be a mere call, the fiber
-//! suspends with a [`Signal::Call`] for the outermost `resume`, which calls, and resumes.
+//! Host calls leave a continuation's stack as [`hostcall`](crate::hostcall) says: by a call on x86-64 Unix, and elsewhere by a
+//! [`Signal::Call`], which the outermost `resume` answers.
 
 use crate::Error;
 use crate::arch;

@@ -1,8 +1,8 @@
-//! Every limit, with its reason.
+//! Every limit, with its reason. Those that the compiler knows too are in `layout.rs`.
 
 /// Continuations a store may hold, unless the engine's configuration says otherwise.
 ///
-/// A fresh continuation costs its `VMContRef` and its arguments, 450 bytes or so, and lives until its
+/// A fresh continuation costs 320 bytes, and 16 for each argument or result if there are more than three, and lives until its
 /// store does unless it is run: without a limit, a loop over `cont.new` takes the host's memory.
 pub const MAX_CONTINUATIONS: u32 = 1 << 21;
 
@@ -28,25 +28,27 @@ pub const DEFAULT_WASM_STACK: usize = 512 << 10;
 /// The least bytes of a stack for Wasm. With less, the frames of many a function would not fit.
 pub const MIN_WASM_STACK: usize = 16 << 10;
 
-/// Bytes of address space of a stack below the limit of Wasm. What runs there does not check the limit:
+/// Bytes of address space of a stack below the limit of Wasm, for what does not check the limit:
 ///
 /// | what | bytes, at most |
 /// | --- | --- |
-/// | a trampoline from Wasm to the host: as large as the [largest](crate::layout::MAX_TRAMPOLINE_FRAME) allows one of those | 36,000 |
-/// | or, in its place, the libcall backend's routines, with an error that captures a backtrace of the host | 16 KiB |
-/// | a signal handler without a stack of its own, and the registers that the system saves for it | 12 KiB |
-/// | the first frames of a host call, before it leaves the stack | 1 KiB |
-/// | on macOS, where another thread sees a trap: to note it, with its backtrace, on the stack that trapped | 16 KiB, and no trampoline |
+/// | a trampoline from Wasm to the host: [`MAX_HOST_CALL_FRAME`](crate::layout::MAX_HOST_CALL_FRAME), which the compiler holds to | 33,000 |
+/// | the first frames of a host call, before it leaves the stack | 3 KiB |
+/// | a signal handler that has no stack of its own and uses 8 KiB, and the registers that the system saves for it | 12 KiB |
+/// | together | 48,360 of 49,152 |
 ///
-/// A trampoline from the host to Wasm and entry code begin at a stack's other end, and are followed by what checks the limit:
-/// they have this and Wasm's part together.
+/// In place of the first two, there may be the libcall backend's routines, with an error that captures a backtrace of the host,
+/// or on macOS, where another thread sees a trap, what notes the trap: 16 KiB each.
 ///
-/// Wasm's frames are seldom so deep that any of this is touched, and what is not touched takes no memory but eight bytes of
+/// A trampoline from the host to Wasm, and entry code, begin at a stack's top, and what they call checks the limit, or has been
+/// checked for: they have Wasm's part and this together.
+///
+/// Wasm's frames are seldom so deep that any of this is touched. What is not touched takes no memory but eight bytes of
 /// page table for each page.
 pub const RESERVE: usize = 48 << 10;
 
 /// Bytes between the frame of a `resume` of the libcall backend and host code that runs below it: room for the frames of
-/// wasmtime-fiber that stand between, which take some hundred.
+/// wasmtime-fiber that stand between, which take some hundred bytes.
 pub const FIBER_FRAMES: usize = 4 << 10;
 
 /// Idle stacks that a store keeps for its next continuations.

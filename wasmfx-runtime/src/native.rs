@@ -28,9 +28,9 @@
 //! * **N2, frames.** The frame record of a stack's entry code, at [`entry_fp`](crate::layout::VMStack::entry_fp), leads to
 //!   the record that `fp` and `pc` of its `parent_control` are: active stacks form one chain of frame pointers (with N1,
 //!   C2).
-//! * **N3, limit.** While a continuation runs on top, the store's stack limit is its `stack_limit`. It is
-//!   all that a switch changes of the store but which continuation is current: entry and trap
-//!   handler are those of the host's entry.
+//! * **N3, limit.** While a continuation runs on top, the store's stack limit is its `stack_limit`. A switch changes that, which
+//!   continuation is current, the `child` of a parent, which may be the initial stack, and the lists (C4). It does not change
+//!   entry and trap handler: they are those of the host's entry.
 //! * **N4, unwinding.** A trap goes from any stack to the host's entry at once, and the host then ends
 //!   what ran ([`Continuations::abandon`](crate::Continuations::abandon)). An exception ends one stack at a time: what
 //!   is not caught on it is raised again where its parent resumed it.

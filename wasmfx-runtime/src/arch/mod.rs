@@ -6,9 +6,10 @@
 //! * `call_on(sp, f, data)`: calls `f(data)` with this stack pointer, on a stack whose bytes below it are free. Unwinders that
 //!   know frame pointers or CFI go from the callee's frames to the caller's.
 //! * `stack_pointer() -> usize`, or an address close to it.
-//! * `has_shadow_stack() -> bool`: whether this thread has a second stack of return addresses, which a switch leaves behind.
-//! * `bottom() -> usize`, where a stack is this crate's own memory: the return address of the frame that starts a stack. Nothing returns there; unwinders
-//!   that know it go on with the frame record that the frame pointer points to.
+//! * `has_shadow_stack() -> bool`: whether the processor keeps a second stack of this thread's return addresses, which a switch
+//!   does not switch.
+//! * `bottom() -> usize`, on Unix: the return address of the frame that starts a stack. Nothing returns there. An unwinder that
+//!   finds it goes on at the frame record that the frame pointer points to.
 //! * `jump(control, code) -> !`: goes on at a control context, where a `stack_switch` will return `code`.
 
 #[cfg(all(target_arch = "x86_64", unix, not(any(miri, wasmfx_portable))))]

@@ -12,8 +12,8 @@ pub(crate) const CALLS_ON: bool = true;
 ///   caller's stack            other stack
 ///   | return address  |      | live frames     |
 ///   | frame pointer   |<-.   +-----------------+ <- sp
-///   +-----------------+  |   | return address  |      into this function
-///                        `---| frame pointer   |      of the callee's frame
+///   +-----------------+  |   | return address  | <- into `call_on`
+///                        `---| frame pointer   | <- saved by the callee
 /// ```
 ///
 /// # Safety
@@ -30,7 +30,7 @@ pub(crate) unsafe fn call_on(sp: usize, f: Call, data: *mut ()) {
 unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: Call, data: *mut ()) {
     naked_asm!(
         ".cfi_startproc",
-        // As for `bottom_of_stack`: the frames below this one are on another stack.
+        // As for `bottom_of_stack`: the callee's frames are on another stack.
         ".cfi_signal_frame",
         // rdi: the other stack's pointer, rsi: what to call, rdx: its argument.
         "push rbp",
