@@ -53,8 +53,8 @@ pub(crate) struct FiberPart {
     pub(crate) switch: *mut Switch,
     /// The most that Wasm's frames may take on its stack, in bytes.
     pub(crate) wasm_stack: usize,
-    /// The addresses of the stack, from where its fiber starts down, once it has started.
-    pub(crate) range: Range<usize>,
+    /// Where on its stack the fiber starts, once it has: an address that has all of its frames below.
+    pub(crate) start: usize,
 }
 
 /// Continuations that are allocated at a time.
@@ -556,7 +556,7 @@ impl Drop for Continuations {
 
 impl FiberPart {
     fn new() -> FiberPart {
-        FiberPart { stack: None, fiber: None, switch: ptr::null_mut(), wasm_stack: 0, range: 0..0 }
+        FiberPart { stack: None, fiber: None, switch: ptr::null_mut(), wasm_stack: 0, start: 0 }
     }
 }
 
@@ -612,7 +612,10 @@ impl Continuation {
                 // SAFETY: L2.
                 top - unsafe { record.as_ref() }.size..top
             }
-            None => self.fiber.as_ref().map_or(0..0, |part| part.range.clone()),
+            None => self.fiber.as_ref().map_or(0..0, |part| {
+                let size = part.stack.as_ref().map_or(0, Stack::size);
+                part.start.saturating_sub(size)..part.start
+            }),
         }
     }
 
@@ -642,7 +645,7 @@ impl Continuation {
         self.slots.clear();
         if let Some(part) = &mut self.fiber {
             part.switch = ptr::null_mut();
-            part.range = 0..0;
+            part.start = 0;
         }
     }
 }

@@ -194,8 +194,7 @@ fn body<H: Host>(cont: NonNull<Continuation>, switch: &mut Switch) -> bool {
     unsafe {
         let part: *mut FiberPart = Continuation::fiber_of(this);
         (*part).switch = switch;
-        let size = (*part).stack.as_ref().expect("L2").size();
-        (*part).range = here.saturating_sub(size)..here;
+        (*part).start = here;
         (*this).vm.stack_limit = here.saturating_sub((*part).wasm_stack);
         let (args, len) = Continuation::buffer(this);
         let func = std::mem::replace(&mut (*this).vm.func, ptr::null_mut());

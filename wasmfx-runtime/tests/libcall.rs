@@ -382,7 +382,12 @@ fn calls_the_host(engine: Engines, args: &mut [u128]) -> bool {
             1
         } else {
             host_entry(engine, || {
-                let inner = make(engine, if left % 2 == 0 { calls_the_host } else { nests_host_calls }, 1, 1);
+                let inner = make(
+                    engine,
+                    if left.is_multiple_of(2) { calls_the_host } else { nests_host_calls },
+                    1,
+                    1,
+                );
                 let Outcome::Clause(0, 5, rest) = resume(engine, inner, Some(left - 1), &[1], &[]) else {
                     panic!()
                 };
