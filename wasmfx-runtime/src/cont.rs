@@ -226,17 +226,22 @@ impl Continuations {
             Some(cont) => cont,
             None => self.grow()?,
         };
-        self.slots += needed;
         // SAFETY: the continuation is free, so that nothing but `self` refers to it usefully (L3).
         let this = unsafe { &mut *cont.as_ptr() };
         debug_assert_eq!(this.vm.state(), VMContState::Free);
         debug_assert!(this.slots.is_empty());
         if this.slots.capacity() < needed {
-            // Unlike `resize`, this need not touch the memory.
-            this.slots = vec![0; needed];
+            match memory::zeroed(needed) {
+                Some(slots) => this.slots = slots,
+                None => {
+                    self.recycle(cont);
+                    return Err(Error::NoMemory);
+                }
+            }
         } else {
             this.slots.resize(needed, 0);
         }
+        self.slots += needed;
         let data = if needed > 0 { this.slots.as_mut_ptr() } else { this.vm.args.as_mut_ptr() };
         this.vm.values = VMPayloads { data, length: 0, capacity };
         this.vm.func = func;
@@ -288,7 +293,8 @@ impl Continuations {
             return Err(Error::TooManyContinuations { limit });
         }
         if index as usize == self.chunks.len() * CHUNK {
-            let chunk = Box::<[Continuation]>::new_uninit_slice(CHUNK);
+            self.chunks.try_reserve(1).map_err(|_| Error::NoMemory)?;
+            let chunk = memory::uninit::<Continuation>(CHUNK).ok_or(Error::NoMemory)?;
             self.chunks.push(NonNull::from(Box::leak(chunk)).cast());
         }
         // SAFETY: nothing refers to this place of the chunk yet.
@@ -566,8 +572,11 @@ impl Continuation {
     }
 
     /// What the libcall backend has of it besides.
-    pub(crate) fn fiber_part(&mut self) -> &mut FiberPart {
-        self.fiber.get_or_insert_with(|| Box::new(FiberPart::new()))
+    pub(crate) fn fiber_part(&mut self) -> Result<&mut FiberPart, Error> {
+        if self.fiber.is_none() {
+            self.fiber = Some(memory::boxed(FiberPart::new()).ok_or(Error::NoMemory)?);
+        }
+        Ok(self.fiber.as_mut().expect("as of now"))
     }
 
     /// As [`Continuation::fiber_part`], of one that has been started, without a borrow of the rest.
@@ -647,6 +656,42 @@ impl Continuation {
             part.switch = ptr::null_mut();
             part.start = 0;
         }
+    }
+}
+
+/// Memory of the size that a guest asks for, or which it asks for often: without it the guest gets an error, and the process
+/// goes on.
+mod memory {
+    use std::alloc::{Layout, alloc, alloc_zeroed};
+    use std::mem::MaybeUninit;
+    use std::ptr;
+
+    /// So many zeros, whose memory need not have been touched.
+    pub(super) fn zeroed(len: usize) -> Option<Vec<u128>> {
+        let layout = Layout::array::<u128>(len).ok().filter(|layout| layout.size() > 0)?;
+        // SAFETY: the layout has a size; a vector of that capacity frees it with the same layout, and zeros are numbers.
+        unsafe {
+            let start = alloc_zeroed(layout).cast::<u128>();
+            (!start.is_null()).then(|| Vec::from_raw_parts(start, len, len))
+        }
+    }
+
+    /// Room for so many.
+    pub(super) fn uninit<T>(len: usize) -> Option<Box<[MaybeUninit<T>]>> {
+        let layout = Layout::array::<T>(len).ok().filter(|layout| layout.size() > 0)?;
+        // SAFETY: the layout has a size; the box frees it with the same layout, and what is in it need not be initialised.
+        unsafe {
+            let start = alloc(layout).cast::<MaybeUninit<T>>();
+            (!start.is_null()).then(|| Box::from_raw(ptr::slice_from_raw_parts_mut(start, len)))
+        }
+    }
+
+    /// As [`Box::new`].
+    pub(super) fn boxed<T>(value: T) -> Option<Box<T>> {
+        let mut room = uninit::<T>(1)?;
+        room[0].write(value);
+        // SAFETY: it has been written; a box of one has the layout of a slice of one.
+        Some(unsafe { Box::from_raw(Box::into_raw(room).cast::<T>()) })
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Error {
         /// The limit.
         limit: u32,
     },
+    /// The system gives no memory for another continuation, or its arguments: the machine's limit, or the program's greed.
+    NoMemory,
     /// The system gives no memory for another stack: the machine's limit, or the program's greed.
     NoStack {
         /// Bytes asked for.
@@ -74,6 +76,7 @@ impl Error {
             | Error::Refused { .. }
             | Error::TooManyArguments { .. }
             | Error::TooManyStacks { .. }
+            | Error::NoMemory
             | Error::NoStack { .. }
             | Error::NoAddresses { .. } => true,
             Error::UnhandledTag | Error::StackSize { .. } | Error::ShadowStack | Error::Unsupported(_) => {
@@ -118,6 +121,10 @@ impl fmt::Display for Error {
                     "the store's continuations hold room for {limit} arguments already, and may hold no more"
                 )
             }
+            Error::NoMemory => f.write_str(
+                "no memory for another continuation and its arguments; allow a store fewer (continuations-per-store), or raise \
+                 the process's limit",
+            ),
             Error::NoStack { size, held, mappings, cause } => {
                 write!(
                     f,

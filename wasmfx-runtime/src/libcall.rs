@@ -164,6 +164,7 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
         return Ok(());
     }
     assert_eq!(this.vm.state(), VMContState::Fresh, "C1: only these have usable references");
+    this.fiber_part()?;
     let mut stack = host.continuations().take_stack()?;
     let fiber = stack.fiber_stack().and_then(|fiber_stack| {
         Fiber::new(fiber_stack, body::<H>).map_err(|(error, fiber_stack)| {
@@ -179,7 +180,7 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
         }
     };
     let wasm_stack = host.continuations().pool().wasm_stack();
-    let part = this.fiber_part();
+    let part = this.fiber_part()?;
     (part.stack, part.fiber, part.wasm_stack) = (Some(stack), Some(fiber), wasm_stack);
     Ok(())
 }

@@ -77,7 +77,7 @@ fn compiled_end(all: &mut Continuations, cont: &mut VMContRef) -> bool {
 unsafe fn end_by_runtime(all: &mut Continuations, cont: NonNull<VMContRef>) {
     // SAFETY: the caller vouches for it.
     unsafe {
-        match (*cont.cast::<Continuation>().as_ptr()).fiber_part().stack.take() {
+        match (*cont.cast::<Continuation>().as_ptr()).fiber_part().unwrap().stack.take() {
             None => all.release(cont.cast()),
             // Without a fiber, of which there is none here.
             Some(stack) => {
@@ -149,7 +149,7 @@ proptest! {
                         match all.take_stack() {
                             Ok(stack) => match stack.into_record() {
                                 Ok(record) => this.vm.stack = record.as_ptr(),
-                                Err(stack) => this.fiber_part().stack = Some(stack),
+                                Err(stack) => this.fiber_part().unwrap().stack = Some(stack),
                             },
                             Err(_) => {
                                 prop_assert!(all.stacks == stacks as usize);
