@@ -3,28 +3,8 @@
 
 mod support;
 
-use std::process::Command;
-use support::{block_on, each_backend, wait};
+use support::{block_on, each_backend, in_child, wait};
 use wasmfx::wasmtime::*;
-
-/// Runs `f` in a process of its own, which must end well. Once for each test.
-fn in_child(test: &str, f: impl FnOnce()) {
-    if std::env::var("ATTACK_CHILD").is_ok_and(|child| child == test) {
-        return f();
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env("ATTACK_CHILD", test)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}: {}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
 
 const MODULE: &str = r#"(module
     (import "" "host" (func $host (param i32) (result i32)))

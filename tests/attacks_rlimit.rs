@@ -4,22 +4,8 @@
 
 mod support;
 
-use std::process::Command;
-use support::each_backend;
+use support::{each_backend, in_child};
 use wasmfx::wasmtime::*;
-
-fn in_child(test: &str, f: impl FnOnce()) {
-    if std::env::var("ATTACK_CHILD").is_ok_and(|child| child == test) {
-        return f();
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env("ATTACK_CHILD", test)
-        .output()
-        .unwrap();
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}: {out}\n{error}", output.status);
-}
 
 /// Lets the process have so many more bytes of addresses, or of memory that it may write, than it has now.
 fn limit(what: Limit, more: u64) {

@@ -7,24 +7,10 @@ mod support;
 
 use std::arch::asm;
 use std::mem::MaybeUninit;
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use support::each_backend;
+use support::{each_backend, in_child};
 use wasmfx::wasmtime::*;
-
-fn in_child(test: &str, f: impl FnOnce()) {
-    if std::env::var("ATTACK_CHILD").is_ok_and(|child| child == test) {
-        return f();
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env("ATTACK_CHILD", test)
-        .output()
-        .unwrap();
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}: {out}\n{error}", output.status);
-}
 
 static STEPPING: AtomicBool = AtomicBool::new(false);
 static HANDLED: AtomicU64 = AtomicU64::new(0);

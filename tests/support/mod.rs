@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::process::Command;
 use std::task::{Context, Poll, Waker};
 use wasmfx::StackSwitchingBackend;
 use wasmfx::wasmtime::Config;
@@ -38,6 +39,22 @@ pub(crate) fn process_memory() -> (usize, usize) {
         Some(line.trim().trim_end_matches(" kB").parse::<usize>().ok()? << 10)
     };
     (bytes("VmRSS:").unwrap_or(0), bytes("VmPTE:").unwrap_or(0))
+}
+
+/// Runs `f` in a process of its own, which a fault would end, and which must end well. `test` is the name of the test that this
+/// is called by, once.
+pub(crate) fn in_child(test: &str, f: impl FnOnce()) {
+    const CHILD: &str = "WASMFX_TEST_CHILD";
+    if std::env::var(CHILD).is_ok_and(|child| child == test) {
+        return f();
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(CHILD, test)
+        .output()
+        .unwrap();
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {out}\n{error}", output.status);
 }
 
 /// Runs a future that is always ready to go on.
