@@ -9,6 +9,7 @@
 //! | `env.rs` | what the function environment must provide |
 //! | `view.rs` | typed views over `ir::Value`: the only reader of field offsets |
 //! | `checks.rs` | null and linearity checks, shared by the backends |
+//! | `barrier.rs` | what keeps handlers out of a call into another component |
 //! | `handlers.rs` | the frame that a resume gives to the runtime, shared by the backends |
 //! | `backend.rs` | what a backend is, and the one place that picks one |
 //! | `libcall/` | the portable backend: each switch a call into the runtime |
@@ -20,6 +21,7 @@
 #![deny(unsafe_code)]
 
 mod backend;
+mod barrier;
 mod checks;
 mod env;
 mod handlers;
@@ -28,6 +30,7 @@ mod libcall;
 mod native;
 mod view;
 
+pub use self::barrier::Barrier;
 pub use self::env::{Backend, Builtin, FuncEnv, Memory, NativeBuiltin, NativeEnv, Region, Trap};
 pub use self::handlers::{Clause, Shared};
 #[cfg(feature = "native")]

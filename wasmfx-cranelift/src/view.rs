@@ -6,6 +6,8 @@ use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Opcode, Type, Value};
 use cranelift_frontend::FunctionBuilder;
+#[cfg(feature = "native")]
+use wasmfx_runtime::layout::NO_TAG;
 use wasmfx_runtime::layout::{INLINE_ARGS, OUTCOME, SLOT_SIZE, offsets};
 use wasmtime_environ::WasmValType;
 
@@ -134,6 +136,27 @@ impl ContRef {
         let offset = builder.ins().imul_imm_s(bound, SLOT_SIZE as i64);
         Payload(builder.ins().iadd(data, offset))
     }
+
+    /// The frame of what runs it.
+    pub(crate) fn resume(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ResumeFrame {
+        ResumeFrame(self.pointer(env, builder, offsets::VMCONTREF_RESUME))
+    }
+
+    /// Sets what [`ContRef::resume`] returns.
+    pub(crate) fn set_resume(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        frame: ResumeFrame,
+    ) {
+        self.store(env, builder, frame.0, offsets::VMCONTREF_RESUME);
+    }
+
+    /// Notes that its search has to begin at itself.
+    pub(crate) fn clear_far(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) {
+        let null = builder.ins().iconst(env.pointer_type(), 0);
+        self.store(env, builder, null, offsets::VMCONTREF_FAR_KEY);
+    }
 }
 
 /// What the native backend reads and writes; `wasmfx_runtime::native` has the invariants.
@@ -157,10 +180,6 @@ impl ContRef {
         ContRef(self.pointer(env, builder, offsets::VMCONTREF_PARENT))
     }
 
-    pub(crate) fn resume(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ResumeFrame {
-        ResumeFrame(self.pointer(env, builder, offsets::VMCONTREF_RESUME))
-    }
-
     /// Says what runs it: `frame`, in the stack of `parent`.
     pub(crate) fn set_parent(
         self,
@@ -170,7 +189,7 @@ impl ContRef {
         frame: ResumeFrame,
     ) {
         self.store(env, builder, parent.0, offsets::VMCONTREF_PARENT);
-        self.store(env, builder, frame.0, offsets::VMCONTREF_RESUME);
+        self.set_resume(env, builder, frame);
     }
 
     /// Notes that it has resumed `child`, the outermost of what runs above it.
@@ -239,12 +258,6 @@ impl ContRef {
         let revision = self.revision(env, builder);
         let next = builder.ins().iadd_imm_s(revision, 1);
         self.store(env, builder, next, offsets::VMCONTREF_FAR_REVISION);
-    }
-
-    /// Notes that its search has to begin at itself.
-    pub(crate) fn clear_far(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) {
-        let null = builder.ins().iconst(env.pointer_type(), 0);
-        self.store(env, builder, null, offsets::VMCONTREF_FAR_KEY);
     }
 
     /// What a fresh one will run: the function, and its caller's context.
@@ -332,14 +345,19 @@ impl Object for Stack {
 }
 
 /// A `*mut VMContinuations`: the store's lists. `wasmfx_runtime::layout`, C4.
-#[cfg(feature = "native")]
 #[derive(Clone, Copy)]
 pub(crate) struct Lists(pub(crate) Value);
 
-#[cfg(feature = "native")]
 impl Object for Lists {
     fn address(self) -> Value {
         self.0
+    }
+}
+
+impl Lists {
+    /// The frame beyond which no search goes.
+    pub(crate) fn barrier(self, builder: &mut FunctionBuilder<'_>) -> ResumeFrame {
+        ResumeFrame(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTINUATIONS_BARRIER)))
     }
 }
 
@@ -513,6 +531,13 @@ impl ResumeFrame {
     #[cfg(feature = "native")]
     pub(crate) fn tag_at(env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, address: Value) -> Value {
         ResumeFrame(address).load(env, builder, 0)
+    }
+
+    /// Whether no search goes beyond it, as an `i8`.
+    #[cfg(feature = "native")]
+    pub(crate) fn is_barrier(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        let first = self.first(env, builder, ClauseKind::Suspend);
+        builder.ins().icmp_imm_s(IntCC::Equal, first, NO_TAG.addr().cast_signed() as i64)
     }
 
     /// The tag of the first clause of a kind, or null.

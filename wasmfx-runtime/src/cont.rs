@@ -147,10 +147,10 @@ impl Continuations {
             room: 0,
             created: 0,
             limit_below: pool.wasm_stack() - size_of::<VMStack>(),
-            initial_frame: VMResumeFrame::EMPTY,
+            barrier: VMResumeFrame::BARRIER,
             initial: VMContRef::FREE,
         }));
-        lists.initial.resume = &raw mut lists.initial_frame;
+        lists.initial.resume = &raw mut lists.barrier;
         Continuations {
             pool,
             chunks: Vec::new(),

@@ -162,6 +162,9 @@ pub const MAX_TRAMPOLINE_FRAME: usize = 48_000;
 #[derive(Debug)]
 pub enum VMTag {}
 
+/// The address of no tag, nor null.
+pub const NO_TAG: *const VMTag = ptr::without_provenance(1);
+
 /// A reference to a continuation, as Wasm code holds it.
 ///
 /// The fields stand so that the pair, read as one native 128-bit integer, has the pointer in its low
@@ -284,7 +287,8 @@ pub struct VMContRef {
     pub parent_control: VMControlContext,
     /// See C1. In every state.
     pub revision: usize,
-    /// The frame of the `resume` that runs this stack, in `parent`'s stack. Running; null while free.
+    /// The frame of the `resume` that runs this stack, in `parent`'s stack, or the store's
+    /// [`barrier`](VMContinuations::barrier). Running; null while free.
     pub resume: *mut VMResumeFrame,
 
     /// The lowest stack pointer that Wasm may have on this stack; zero while it has no stack.
@@ -381,8 +385,10 @@ pub struct VMContinuations {
     pub created: u64,
     /// Bytes from a stack's `VMStack` down to the limit of Wasm that runs on it.
     pub limit_below: usize,
-    /// What resumes on the initial stack know of handlers: nothing. The `resume` of `initial`.
-    pub initial_frame: VMResumeFrame,
+    /// [`VMResumeFrame::BARRIER`]. The `resume` of `initial`, and of a continuation as long as a call from it into another
+    /// component lasts: what the component that calls handles is not for the one that is called, and what the code between
+    /// them has to do after the call must be done.
+    pub barrier: VMResumeFrame,
     /// Stands for the stack on which the host last entered Wasm of this store. See `hostcall`.
     ///
     /// | field | means |
@@ -516,23 +522,34 @@ pub struct VMResumeFrame {
     pub result_count: u32,
     /// Out: the number of the clause that was taken, among those with labels.
     pub clause: u32,
-    /// The tag of the first clause with a label, again; null if there is none.
+    /// The tag of the first clause with a label, again; null if there is none; [`NO_TAG`] in a barrier.
     pub first: *const VMTag,
-    /// The tag of the first clause without, again; null if there is none.
+    /// The tag of the first clause without, again; likewise.
     pub first_switch: *const VMTag,
 }
 
 impl VMResumeFrame {
-    /// One without clauses.
-    pub const EMPTY: VMResumeFrame = VMResumeFrame {
+    /// No `resume`'s: where a search for a handler ends in vain.
+    pub const BARRIER: VMResumeFrame = VMResumeFrame {
         suspend_count: 0,
         switch_count: 0,
         values: ptr::null_mut(),
         result_count: 0,
         clause: 0,
-        first: ptr::null(),
-        first_switch: ptr::null(),
+        first: NO_TAG,
+        first_switch: NO_TAG,
     };
+
+    /// Whether no search goes beyond this frame.
+    ///
+    /// # Safety
+    ///
+    /// `frame` must point to a live frame.
+    #[inline]
+    pub unsafe fn is_barrier(frame: *const Self) -> bool {
+        // SAFETY: the caller vouches for the frame.
+        unsafe { (*frame).first == NO_TAG }
+    }
 
     /// The clause that takes a `suspend` to `tag`, if this frame has one.
     ///
@@ -632,6 +649,8 @@ pub mod offsets {
     pub const VMCONTINUATIONS_CREATED: i32 = 24;
     /// `VMContinuations::limit_below`
     pub const VMCONTINUATIONS_LIMIT_BELOW: i32 = 32;
+    /// `VMContinuations::barrier`
+    pub const VMCONTINUATIONS_BARRIER: i32 = 48;
 
     /// `VMStack::next`
     pub const VMSTACK_NEXT: i32 = 0;
@@ -692,6 +711,7 @@ const _: () = {
     at(VMCONTINUATIONS_ROOM, offset_of!(VMContinuations, room));
     at(VMCONTINUATIONS_CREATED, offset_of!(VMContinuations, created));
     at(VMCONTINUATIONS_LIMIT_BELOW, offset_of!(VMContinuations, limit_below));
+    at(VMCONTINUATIONS_BARRIER, offset_of!(VMContinuations, barrier));
     at(VMSTACK_NEXT, offset_of!(VMStack, next));
     at(VMCONTREF_FUNC, offset_of!(VMContRef, func));
     at(VMCONTREF_CALLER_VMCTX, offset_of!(VMContRef, caller_or_child));

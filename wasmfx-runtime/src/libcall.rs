@@ -267,7 +267,7 @@ unsafe fn enter<H: Host>(host: &mut H, inner: NonNull<Continuation>) {
 }
 
 /// The outermost stack that a `suspend` or `switch` captures: the one that the first `resume` for which
-/// `handles` answers runs.
+/// `handles` answers runs, if no barrier comes before.
 fn search<H: Host, T>(
     host: &H,
     handles: impl Fn(*const VMResumeFrame) -> Option<T>,
@@ -275,7 +275,7 @@ fn search<H: Host, T>(
     let mut cont = host.current();
     // SAFETY: running continuations are of this store, and have a frame that resumed them.
     unsafe {
-        while VMContRef::is_continuation(cont) {
+        while VMContRef::is_continuation(cont) && !VMResumeFrame::is_barrier((*cont).resume) {
             if let Some(found) = handles((*cont).resume) {
                 return Ok((NonNull::new_unchecked(cont.cast()), found));
             }

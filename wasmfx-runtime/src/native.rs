@@ -36,7 +36,7 @@
 //!   is not caught on it is raised again where its parent resumed it.
 //! * **N5, far handlers.** While a continuation runs and `far.revision` is its revision, `far.last` is itself or one of its
 //!   ancestors, and none of the resumes that run the stacks from its own up to, but without, `far.last` has a clause for
-//!   `far.key`: a search may begin with the one that runs `far.last`.
+//!   `far.key`, nor is one a barrier: a search may begin with the one that runs `far.last`.
 //!
 //! Why N5 holds. A search by C that ends at L sets `far` to expect the revision that C will have once it is resumed, and so
 //! it holds at first: what was captured from C to L is spliced back as it was, and only L gets another resume. The revision
@@ -45,7 +45,8 @@
 //! from C up to, but without, L gets another resume: if M was the last of a capture by some X that C, or what C runs, has
 //! resumed. The search that led to M came to C or through it, and clears the `key` of all that it comes to; or it began
 //! beyond C because `far` of X said so, whose own search had come through C and cleared it, and C has not been the innermost
-//! stack since then, or X would have been captured or have ended in between.
+//! stack since then, or X would have been captured or have ended in between. A barrier is put on the stack that runs, whose
+//! `key` is cleared then, and taken away before that stack is captured or ends: no search comes past it meanwhile.
 
 use crate::Error;
 use crate::arch;

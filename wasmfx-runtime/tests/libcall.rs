@@ -126,7 +126,7 @@ enum Outcome {
 }
 
 fn tag(n: usize) -> *const VMTag {
-    ptr::without_provenance(n)
+    ptr::without_provenance(n * align_of::<usize>())
 }
 
 fn resume(
@@ -236,6 +236,36 @@ fn without_a_handler_the_stack_unwinds() {
         assert_eq!(engine.get().continuations.alive(), 0);
         assert!(suspend(engine, 1, 0).is_none(), "nor on the first stack");
         assert!(matches!(engine.get().raised.take(), Some(Error::UnhandledTag)));
+    });
+}
+
+/// Suspends behind a barrier, on this stack and on one more, and then without.
+fn behind_a_barrier(engine: Engines, args: &mut [u128]) -> bool {
+    let current = engine.current();
+    // SAFETY: that of the initial stack is the barrier; `current` runs.
+    let outer = unsafe {
+        let barrier = (*engine.get().continuations.initial().as_ptr()).resume;
+        std::mem::replace(&mut (*current).resume, barrier)
+    };
+    let unhandled = || matches!(engine.get().raised.take(), Some(Error::UnhandledTag));
+    assert!(suspend(engine, 1, 0).is_none() && unhandled());
+    let inner = make(engine, asks_twice, 1, 1);
+    assert_eq!(resume(engine, inner, Some(1), &[2], &[]), Outcome::Unwound);
+    assert!(unhandled());
+    let inner = make(engine, asks_twice, 1, 1);
+    assert!(matches!(resume(engine, inner, Some(1), &[1], &[]), Outcome::Clause(0, 1, _)), "in front of it");
+    // SAFETY: it runs.
+    unsafe { (*current).resume = outer };
+    args[0] = suspend(engine, 1, 5).expect("without it, there is a handler");
+    true
+}
+
+#[test]
+fn a_barrier_ends_the_search() {
+    with_engine(|engine| {
+        let obj = make(engine, behind_a_barrier, 1, 1);
+        let Outcome::Clause(0, 5, rest) = resume(engine, obj, Some(0), &[1], &[]) else { panic!() };
+        assert_eq!(resume(engine, rest, Some(6), &[1], &[]), Outcome::Returned(6));
     });
 }
 

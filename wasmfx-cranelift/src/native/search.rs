@@ -17,12 +17,12 @@ pub(super) struct Found {
 }
 
 /// Finds the innermost `resume` with a clause of this kind for `tag`, and its first such clause; traps if there is
-/// none on this side of the host.
+/// none on this side of the host and of the nearest barrier.
 ///
 /// Mostly it is the first clause of the `resume` that runs the current stack. Where it is farther out it mostly is where it
 /// was the last time: `wasmfx_runtime::native`, N5.
 ///
-/// The frame of the initial stack has no clauses, so that a search from there needs no test of its own.
+/// The frame of the initial stack is a barrier, so that each search that finds nothing ends with one.
 ///
 /// ```text
 ///   frame = current.resume
@@ -30,10 +30,6 @@ pub(super) struct Found {
 /// far:
 ///   jump stack(current.far for tag, or current)
 /// stack(cont):
-///   brif cont, look, unhandled
-/// unhandled:
-///   write back what the function caches of its store, and trap
-/// look:
 ///   frame = cont.resume
 ///   brif first == end, outwards, clause(first)
 /// clause(p):
@@ -42,7 +38,9 @@ pub(super) struct Found {
 ///   brif p + 8 != end, clause(p + 8), outwards
 /// outwards:
 ///   cont knows no far handler
-///   jump stack(cont.parent)
+///   brif frame is a barrier, unhandled, stack(cont.parent)
+/// unhandled:
+///   write back what the function caches of its store, and trap
 /// taken:
 ///   cont knows no far handler
 ///   current.far for tag = cont
@@ -87,20 +85,11 @@ pub(super) fn search(
 
     builder.switch_to_block(stack);
     let cont = ContRef(builder.block_params(stack)[0]);
-    let [unhandled, look, outwards, clause, taken, next] = std::array::from_fn(|_| {
+    let [unhandled, outwards, clause, taken, next] = std::array::from_fn(|_| {
         let block = builder.create_block();
         builder.set_cold_block(block);
         block
     });
-    builder.ins().brif(cont.0, look, &[], unhandled, &[]);
-    builder.seal_block(unhandled);
-    builder.seal_block(look);
-
-    builder.switch_to_block(unhandled);
-    native(env).write_back(builder);
-    env.trap(builder, Trap::UnhandledTag);
-
-    builder.switch_to_block(look);
     let frame = cont.resume(env, builder);
     let (first, end) = frame.tags(env, builder, kind);
     builder.append_block_param(clause, pointer);
@@ -125,8 +114,14 @@ pub(super) fn search(
     builder.switch_to_block(outwards);
     cont.clear_far(env, builder);
     let parent = cont.parent(env, builder);
-    builder.ins().jump(stack, &[BlockArg::Value(parent.0)]);
+    let barrier = frame.is_barrier(env, builder);
+    builder.ins().brif(barrier, unhandled, &[], stack, &[BlockArg::Value(parent.0)]);
     builder.seal_block(stack);
+    builder.seal_block(unhandled);
+
+    builder.switch_to_block(unhandled);
+    native(env).write_back(builder);
+    env.trap(builder, Trap::UnhandledTag);
 
     builder.switch_to_block(taken);
     // It gets another resume, too.

@@ -1,0 +1,157 @@
+//! Attacks: `suspend` and `switch` to handlers in front of a call into another component, from what that call calls back:
+//! `realloc`, and a destructor. The code between the components sets flags of both for the time of the call, so that a host
+//! that lets it be captured finds itself in a task that must not block, and does. Each attack is a trap, and what stays within
+//! the call works.
+
+mod support;
+
+use support::each_backend;
+use wasmfx::wasmtime::component::{Component, Linker};
+use wasmfx::wasmtime::{Config, Engine, Inlining, Result, Store, StoreContextMut, Trap};
+
+/// `near` lowers the host's function, whose results the host itself writes; `far` that of another component, whose results an
+/// adapter copies. Both get a string, for which `realloc` is called, and that does what `$mode` says.
+const COMPONENT: &str = r#"(component
+    (import "f" (func $host (result string)))
+    (component $Q
+      (import "f" (func $f (result string)))
+      (core module $Mem
+        (memory (export "m") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+      (core instance $mem (instantiate $Mem))
+      (core func $lf (canon lower (func $f) (memory (core memory $mem "m")) (realloc (core func $mem "realloc"))))
+      (core module $M
+        (import "" "f" (func $f (param i32)))
+        (func (export "g") (result i32) (call $f (i32.const 8)) (i32.const 8)))
+      (core instance $m (instantiate $M (with "" (instance (export "f" (func $lf))))))
+      (func (export "g") (result string) (canon lift (core func $m "g") (memory (core memory $mem "m")))))
+    (component $P
+      (import "f" (func $f (result string)))
+      (core module $Mem
+        (memory (export "m") 1)
+        (tag $t (export "t")) (tag $w (export "w"))
+        (global $mode (export "mode") (mut i32) (i32.const 0))
+        (type $ft (func)) (type $ct (cont $ft))
+        (rec (type $sf (func (param (ref null $sc)))) (type $sc (cont $sf)))
+        (elem declare func $suspends $receives)
+        (func $suspends (suspend $t))
+        (func $receives (type $sf) (unreachable))
+        (func $acts
+          (block $h (result (ref $ct))
+            (block $4 (block $3 (block $2 (block $1 (block $0 (br_table $0 $1 $2 $3 $4 (global.get $mode)))
+              (return))
+              (suspend $t) (return))
+              (drop (switch $sc $w (cont.new $sc (ref.func $receives)))) (return))
+              (resume $ct (on $t $h) (cont.new $ct (ref.func $suspends))) (return))
+              (resume $ct (cont.new $ct (ref.func $suspends))) (return))
+          (resume $ct))
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (call $acts) (i32.const 1024))
+        (func (export "dtor") (param i32) (call $acts)))
+      (core instance $mem (instantiate $Mem))
+      (type $r (resource (rep i32) (dtor (core func $mem "dtor"))))
+      (core func $new (canon resource.new $r))
+      (core func $drop (canon resource.drop $r))
+      (core func $lf (canon lower (func $f) (memory (core memory $mem "m")) (realloc (core func $mem "realloc"))))
+      (core module $M
+        (import "" "f" (func $f (param i32)))
+        (import "" "new" (func $new (param i32) (result i32)))
+        (import "" "drop" (func $drop (param i32)))
+        (import "" "t" (tag $t)) (import "" "w" (tag $w))
+        (import "" "mode" (global $mode (mut i32)))
+        (type $bf (func (param i32))) (type $bc (cont $bf))
+        (type $uf (func)) (type $uc (cont $uf))
+        (elem declare func $f $drop $calls $nests $drops)
+        ;; What it knows of the handler before the call is of no use in it, and of use again after it.
+        (func $calls (type $bf) (suspend $t) (suspend $t) (call $f (local.get 0)) (suspend $t) (suspend $t))
+        (func $nests (type $bf) (resume $bc (local.get 0) (cont.new $bc (ref.func $calls))))
+        (func $drops (type $bf) (suspend $t) (call $drop (call $new (i32.const 1))) (suspend $t))
+        (table $bodies funcref (elem $f $calls $nests $drops))
+        ;; How many times that body has suspended.
+        (func (export "run") (param $mode i32) (param $body i32) (result i32)
+          (local $k (ref null $uc)) (local $n i32)
+          (global.set $mode (local.get $mode))
+          (block $h (result (ref $uc))
+            (resume $bc (on $t $h) (on $w switch)
+              (i32.const 8)
+              (cont.new $bc (ref.cast (ref $bf) (table.get $bodies (local.get $body)))))
+            (return (i32.const 0)))
+          (local.set $k)
+          (loop $l (result i32)
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+            (block $h (result (ref $uc))
+              (resume $uc (on $t $h) (on $w switch) (local.get $k))
+              (return (local.get $n)))
+            (local.set $k)
+            (br $l))))
+      (core instance $m (instantiate $M (with "" (instance
+        (export "f" (func $lf)) (export "new" (func $new)) (export "drop" (func $drop))
+        (export "t" (tag $mem "t")) (export "w" (tag $mem "w")) (export "mode" (global $mem "mode"))))))
+      (func (export "run") (param "mode" u32) (param "body" u32) (result u32) (canon lift (core func $m "run"))))
+    (instance $q (instantiate $Q (with "f" (func $host))))
+    (instance $near (instantiate $P (with "f" (func $host))))
+    (instance $far (instantiate $P (with "f" (func $q "g"))))
+    (export "near" (func $near "run"))
+    (export "far" (func $far "run")))"#;
+
+/// What `realloc` and the destructor do.
+const PLAIN: u32 = 0;
+const SUSPENDS: u32 = 1;
+const SWITCHES: u32 = 2;
+const HANDLES: u32 = 3;
+const SUSPENDS_FROM_ITS_OWN: u32 = 4;
+
+/// How often each body suspends around the call: that is the call itself, that calls, that calls one stack farther out, that
+/// drops a resource.
+const BODIES: [u32; 4] = [0, 4, 4, 2];
+
+fn run(engine: &Engine, component: &Component, name: &str, mode: u32, body: u32) -> Result<u32> {
+    let mut linker = Linker::<()>::new(engine);
+    linker.root().func_wrap("f", |_: StoreContextMut<'_, ()>, (): ()| Ok(("hello".to_string(),)))?;
+    let mut store = Store::new(engine, ());
+    // An error if nothing consumes any.
+    let _ = store.set_fuel(1_000_000);
+    let instance = linker.instantiate(&mut store, component)?;
+    let run = instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, name)?;
+    let result = run.call(&mut store, (mode, body)).map(|(suspends,)| suspends);
+    // The target of a switch that traps is as fresh as before.
+    let alive = usize::from(mode == SWITCHES);
+    assert_eq!(store.continuation_statistics().alive, alive, "{name} {mode} {body}: {result:?}");
+    result
+}
+
+#[test]
+fn no_handler_in_front_of_a_call_into_another_component() {
+    let configurations: [fn(&mut Config); 4] = [
+        |_| {},
+        |config| _ = config.concurrency_support(false),
+        |config| _ = config.consume_fuel(true),
+        |config| _ = config.compiler_inlining(Inlining::Yes),
+    ];
+    each_backend(|config| {
+        for configure in configurations {
+            let mut config = config();
+            configure(config.wasm_component_model(true));
+            let engine = Engine::new(&config).unwrap();
+            let component = Component::new(&engine, COMPONENT).unwrap();
+            for name in ["near", "far"] {
+                for (body, suspends) in (0..).zip(BODIES) {
+                    for mode in [PLAIN, HANDLES] {
+                        assert_eq!(
+                            run(&engine, &component, name, mode, body).unwrap(),
+                            suspends,
+                            "{name} {body}"
+                        );
+                    }
+                    for mode in [SUSPENDS, SWITCHES, SUSPENDS_FROM_ITS_OWN] {
+                        let error = run(&engine, &component, name, mode, body).unwrap_err();
+                        assert_eq!(
+                            error.downcast_ref(),
+                            Some(&Trap::UnhandledTag),
+                            "{name} {body} {mode}: {error:?}"
+                        );
+                    }
+                }
+            }
+        }
+    });
+}
