@@ -21,7 +21,8 @@ export ASAN_OPTIONS="detect_stack_use_after_return=0:detect_leaks=0:${ASAN_OPTIO
 if [ $# -eq 0 ]; then
     cargo test --locked --target "$host" --target-dir target/asan --package wasmfx-runtime
     # Left out: stacks larger than what the sanitizer leaves of the address space.
-    set -- --no-fail-fast --test wast --test embed --test unwind --test hostcalls --test attacks_async --test limits --test reuse --test async_host \
-        --test random -- --skip sizes_that_cannot_be
+    set -- --no-fail-fast --test random --test wast --test embed --test unwind --test hostcalls --test limits --test reuse \
+        --test async_host --test attacks_adapters --test attacks_async --test attacks_chains --test attacks_components \
+        --test attacks_exceptions --test attacks_reentry --test attacks_stores -- --skip sizes_that_cannot_be
 fi
 cargo test --locked --target "$host" --target-dir target/asan --package wasmfx "$@"

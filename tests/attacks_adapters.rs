@@ -5,9 +5,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use support::each_backend;
 use wasmfx::wasmtime::component::{Component, Linker};
-use wasmfx::wasmtime::{Config, Engine, Inlining, Result, Store, StoreContextMut, Trap};
+use wasmfx::wasmtime::{
+    Config, Engine, ExnRef, ExnRefPre, ExnType, FuncType, Inlining, Result, Store, StoreContextMut, Tag,
+    TagType, ThrownException, Trap, UpdateDeadline,
+};
 
 /// `near` lowers the host's function, whose results the host itself writes; `far` that of another component, whose results an
 /// adapter copies. Both get a string, for which `realloc` is called, and that does what `$mode` says.
@@ -152,6 +156,157 @@ fn no_handler_in_front_of_a_call_into_another_component() {
                     }
                 }
             }
+        }
+    });
+}
+
+/// `run` calls `f` of another component from a continuation, catches what it throws, and then suspends to a handler in front of
+/// the call. A list goes each way: the adapter has loops.
+const CATCHES: &str = r#"(component
+    (component $B
+      (core module $M
+        (memory (export "m") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 64))
+        (func (export "f") (param i32 i32) (result i32)
+          (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1)) (i32.const 16)))
+      (core instance $m (instantiate $M))
+      (func (export "f") (param "x" (list (tuple u8 u32))) (result (list (tuple u8 u32)))
+        (canon lift (core func $m "f") (memory (core memory $m "m")) (realloc (core func $m "realloc")))))
+    (component $A
+      (import "f" (func $f (param "x" (list (tuple u8 u32))) (result (list (tuple u8 u32)))))
+      (core module $Mem
+        (memory (export "m") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+      (core instance $mem (instantiate $Mem))
+      (core func $lf (canon lower (func $f) (memory (core memory $mem "m")) (realloc (core func $mem "realloc"))))
+      (core module $M
+        (import "" "f" (func $f (param i32 i32 i32)))
+        (type $ft (func (result i32))) (type $ct (cont $ft)) (tag $t)
+        (elem declare func $calls)
+        (func $calls (type $ft) (local $caught i32)
+          (local.set $caught (i32.const 1))
+          (block $h
+            (try_table (catch_all $h) (call $f (i32.const 8) (i32.const 5) (i32.const 512)))
+            (local.set $caught (i32.const 0)))
+          (suspend $t)
+          (local.get $caught))
+        (func (export "run") (result i32)
+          (block $h (result (ref $ct))
+            (return (resume $ct (on $t $h) (cont.new $ct (ref.func $calls)))))
+          (resume $ct)))
+      (core instance $m (instantiate $M (with "" (instance (export "f" (func $lf))))))
+      (func (export "run") (result u32) (canon lift (core func $m "run"))))
+    (instance $b (instantiate $B))
+    (instance $a (instantiate $A (with "f" (func $b "f"))))
+    (export "run" (func $a "run")))"#;
+
+/// At each point at which the embedder is asked for a new deadline, in adapters too, it throws an exception. Before the adapter
+/// has put its barrier the component catches it; within, it is a trap.
+#[test]
+fn an_epoch_callback_that_throws() {
+    each_backend(|config| {
+        for concurrency in [true, false] {
+            let mut config = config();
+            config.wasm_component_model(true).epoch_interruption(true).concurrency_support(concurrency);
+            let engine = Engine::new(&config).unwrap();
+            let component = Component::new(&engine, CATCHES).unwrap();
+            engine.increment_epoch();
+            let mut outcomes = BTreeMap::<String, u32>::new();
+            for nth in 0_u32.. {
+                let mut store = Store::new(&engine, nth);
+                let instance = Linker::<u32>::new(&engine).instantiate(&mut store, &component).unwrap();
+                let run = instance.get_typed_func::<(), (u32,)>(&mut store, "run").unwrap();
+                store.epoch_deadline_callback(|mut store| {
+                    let left = *store.data();
+                    *store.data_mut() = left.wrapping_sub(1);
+                    if left == 0 {
+                        let ty = TagType::new(FuncType::new(store.engine(), [], []));
+                        let tag = Tag::new(&mut store, &ty)?;
+                        let pre = ExnRefPre::new(&mut store, ExnType::from_tag_type(&ty)?);
+                        let exception = ExnRef::new(&mut store, &pre, &tag, &[])?;
+                        store.throw::<()>(exception)?;
+                    }
+                    Ok(UpdateDeadline::Continue(0))
+                });
+                store.set_epoch_deadline(0);
+                let result = run.call(&mut store, ());
+                let outcome = match &result {
+                    Ok((0,)) => "not thrown",
+                    Ok(_) => "caught",
+                    Err(error) if error.downcast_ref() == Some(&Trap::UncaughtException) => "a trap",
+                    Err(error) if error.is::<ThrownException>() => "thrown at the host",
+                    Err(error) => panic!("{nth}: {error:?}"),
+                };
+                assert_eq!(store.continuation_statistics().alive, 0, "{nth}: {result:?}");
+                *outcomes.entry(outcome.into()).or_default() += 1;
+                if outcome == "not thrown" {
+                    break;
+                }
+            }
+            eprintln!("{outcomes:?}");
+            assert!(
+                ["caught", "a trap", "thrown at the host"].iter().all(|what| outcomes.contains_key(*what))
+            );
+            // Each turn of the adapter's loops.
+            assert!(outcomes["a trap"] >= 10, "{outcomes:?}");
+        }
+    });
+}
+
+/// The component that the host calls into traps on a continuation, in a call into another: what the adapter notes on that
+/// continuation's stack of the call's thread is gone when the host goes on.
+const TRAPS: &str = r#"(component
+    (import "f" (func $host))
+    (component $B
+      (core module $M (func (export "f") (unreachable)))
+      (core instance $m (instantiate $M))
+      (func (export "f") (canon lift (core func $m "f"))))
+    (component $A
+      (import "f" (func $f))
+      (core func $lf (canon lower (func $f)))
+      (core module $M
+        (import "" "f" (func $f))
+        (type $ft (func)) (type $ct (cont $ft))
+        (elem declare func $f)
+        (func (export "run") (resume $ct (cont.new $ct (ref.func $f)))))
+      (core instance $m (instantiate $M (with "" (instance (export "f" (func $lf))))))
+      (func (export "run") (canon lift (core func $m "run"))))
+    (instance $b (instantiate $B))
+    (instance $outer (instantiate $A (with "f" (func $host))))
+    (instance $inner (instantiate $A (with "f" (func $b "f"))))
+    (export "calls-host" (func $outer "run"))
+    (export "traps" (func $inner "run")))"#;
+
+#[test]
+fn a_trap_behind_an_adapter_that_the_host_swallows() {
+    each_backend(|config| {
+        for resident in [0, 16 << 10] {
+            let mut config = config();
+            config.wasm_component_model(true).continuation_keep_resident(resident);
+            let engine = Engine::new(&config).unwrap();
+            let component = Component::new(&engine, TRAPS).unwrap();
+            let mut linker = Linker::<u32>::new(&engine);
+            let inner = component.clone();
+            linker
+                .root()
+                .func_wrap("f", move |mut store: StoreContextMut<'_, u32>, (): ()| {
+                    let mut linker = Linker::<u32>::new(store.engine());
+                    linker.root().func_wrap("f", |_: StoreContextMut<'_, u32>, (): ()| Ok(()))?;
+                    let instance = linker.instantiate(&mut store, &inner)?;
+                    let traps = instance.get_typed_func::<(), ()>(&mut store, "traps")?;
+                    let error = traps.call(&mut store, ()).unwrap_err();
+                    assert_eq!(error.downcast_ref(), Some(&Trap::UnreachableCodeReached), "{error:?}");
+                    *store.data_mut() += 1;
+                    Ok(())
+                })
+                .unwrap();
+            let mut store = Store::new(&engine, 0);
+            let instance = linker.instantiate(&mut store, &component).unwrap();
+            let run = instance.get_typed_func::<(), ()>(&mut store, "calls-host").unwrap();
+            let result = run.call(&mut store, ());
+            assert_eq!(*store.data(), 1, "{result:?}");
+            assert!(result.is_ok(), "{result:?}");
+            assert_eq!(store.continuation_statistics().alive, 0);
         }
     });
 }

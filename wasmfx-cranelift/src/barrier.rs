@@ -1,9 +1,12 @@
-//! What a call into another component has around it, so that no handler of the one that calls takes a `suspend` or a `switch` of
-//! the one that is called.
+//! The barrier around a call from one component into another.
 //!
-//! The code between two components, an adapter, sets flags of both and restores them after the call, and so must go on after
-//! it, in the same task. If its frame were captured, it might do so in another, or never. While it calls, the continuation that
-//! it runs on has the store's barrier for the frame of its `resume`:
+//! An adapter is the code between the two. It sets flags of both for the time of the call, and has to restore them in the same
+//! task. If its frame were captured, it might do so in another task, or never. So no handler outside the call takes a `suspend` or
+//! a `switch` from inside it, whichever component that is in: the adapter may call back the one that called it, as it does for
+//! `realloc`. The trap is `unhandled tag`. Handlers inside the call work.
+//!
+//! During the call the continuation on whose stack the adapter is has the store's barrier in the place of the frame of the `resume`
+//! that runs it (`wasmfx_runtime::layout`, C5):
 //!
 //! ```text
 //!   stack of f          stack of g                    stack of h
@@ -13,6 +16,9 @@
 //!     not searched      +------------------------+
 //!                         searched: the resume of h, then the barrier
 //! ```
+//!
+//! The adapter removes it when the call returns. An exception that would leave the call is a trap. After a trap the runtime ends the
+//! continuation, or the trap has left the initial stack, which always has the barrier.
 
 use crate::env::Memory;
 use crate::view::{ContRef, Lists, ResumeFrame};
@@ -30,7 +36,7 @@ impl Barrier {
     /// Puts a barrier on `current`, the current stack: a `*mut VMContRef`. `continuations` is the address of the store's
     /// `VMContinuations`.
     ///
-    /// All ways out of the call but traps lead to [`Barrier::remove`].
+    /// All ways out of the function but traps lead to [`Barrier::remove`].
     pub fn put(
         env: &mut dyn Memory,
         builder: &mut FunctionBuilder<'_>,

@@ -59,7 +59,7 @@ pub enum Trap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
     /// `VMContRef`s without their `args`, the store's `VMContinuations`, and `VMStack`s: those lie on stacks, above all that
-    /// else is there.
+    /// else is there. But the store's barrier, which nobody writes, is read as the resume frame that it stands for.
     ContRef,
     /// Payloads and resume frames. They live on stacks and in the `args` of `VMContRef`s, and the runtime and other functions
     /// write them.

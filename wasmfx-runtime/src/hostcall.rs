@@ -1,7 +1,8 @@
 //! Host calls leave a continuation's stack.
 //!
-//! A continuation's stack is as large as Wasm needs, and host code does not look at the stack limit. So host code that Wasm calls
-//! runs on the *initial stack*, the one on which the host's innermost call into Wasm was made, below its live frames:
+//! A continuation's stack has a fixed size: Wasm's part, which the embedder chooses, and a reserve. It has no room for host code,
+//! which does not look at the stack limit. So host code that Wasm calls runs on the *initial stack*, the one on which the host's
+//! innermost call into Wasm was made, below its live frames:
 //!
 //! ```text
 //!   initial stack                         stack of f                  stack of g, which runs
@@ -18,9 +19,11 @@
 //!   the native backend stores it there; the libcall backend's `resume` stores its own stack pointer less
 //!   [`FIBER_FRAMES`](crate::limits::FIBER_FRAMES). `initial.child` says which continuation is the outermost: `resume` writes it,
 //!   and so does `switch`, in the prompt's stack.
-//! * To go to the initial stack is a call, and to come back its return ([`arch::call_on`](crate::arch)). Nothing leaves by another
-//!   way: the engine's closure catches panics itself and returns errors as values, and what raises them in Wasm runs where Wasm
-//!   called.
+//! * To go to the initial stack is a call, and to come back its return ([`arch::call_on`](crate::arch)). It pushes the frame
+//!   pointer, and the old stack pointer is in the frame pointer's register meanwhile, which the called code preserves. Nothing
+//!   leaves by another way: the engine's closure catches panics itself and returns errors as values, and what raises them in Wasm
+//!   runs where Wasm called.
+//! * The store's stack limit stays the continuation's until a nested entry replaces it.
 //! * The current continuation stays what it is, so that backtraces and collections find the frames of Wasm.
 //! * The host function may enter Wasm again. The new entry saves the current continuation, `initial.child` and the initial stack's
 //!   limit ([`VMSavedEntry`](crate::layout::VMSavedEntry)), and makes `initial` the current stack, so that a `suspend` inside it
@@ -36,8 +39,8 @@
 //!
 //! # Invariants
 //!
-//! * **S1, host code.** On a continuation's stack the host has no frames but these: with the libcall backend those that start its
-//!   fiber, the first steps of a host call, and those of the builtins named above.
+//! * **S1, host code.** On a continuation's stack the host has no frames but these: with both backends the first steps of a host
+//!   call, and those of `raise`; with the libcall backend also those that start its fiber, and those of its three builtins.
 //! * **S2, compiled code only.** So a suspended stack of the native backend holds frames of compiled code only, and may be
 //!   dropped at any time: nothing on it wants to be told. The engine's collections, and in debug builds the end of a store,
 //!   look up each frame of a suspended stack, and do not accept one that is not compiled code's.
@@ -75,7 +78,8 @@ impl<R, F: FnOnce() -> R> Job<R, F> {
 
 /// Calls `f` where host code may run: on the initial stack, if the current stack is a continuation's and this is it.
 ///
-/// A panic of `f` ends the process.
+/// `f` must not panic: a panic of it ends the process. The engine's `f` catches the panics of host functions, and the engine
+/// raises them again where the host entered Wasm.
 ///
 /// # Safety
 ///

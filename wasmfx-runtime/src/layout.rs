@@ -76,6 +76,9 @@
 //! * **C4, lists.** Between any two instructions of Wasm, each `VMContRef` on the `free` list is free, has no stack and
 //!   no argument buffer but `args`, and is there once; each stack on the `stacks` list is idle, of this store, and there
 //!   once, and `room` more may join them. Who takes from a list owns what he took.
+//! * **C5, barriers.** While the frame of an adapter between two components is on a continuation's stack, and on the initial stack
+//!   always, `resume` is the store's `barrier`: a search for a handler ends there. It was put there while that stack was the current
+//!   one, which then knew no far handler (`native`, N5).
 
 use core::ptr::{self, NonNull};
 
@@ -385,9 +388,7 @@ pub struct VMContinuations {
     pub created: u64,
     /// Bytes from a stack's `VMStack` down to the limit of Wasm that runs on it.
     pub limit_below: usize,
-    /// [`VMResumeFrame::BARRIER`]. The `resume` of `initial`, and of a continuation as long as a call from it into another
-    /// component lasts: what the component that calls handles is not for the one that is called, and what the code between
-    /// them has to do after the call must be done.
+    /// [`VMResumeFrame::BARRIER`]. See C5.
     pub barrier: VMResumeFrame,
     /// Stands for the stack on which the host last entered Wasm of this store. See `hostcall`.
     ///

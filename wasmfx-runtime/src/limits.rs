@@ -11,7 +11,7 @@ pub const MAX_CONTINUATIONS: u32 = 1 << 21;
 /// For the same reason: a function may have a thousand parameters.
 pub const MAX_SLOTS: usize = 1 << 26;
 
-/// Slots of an argument buffer that stay with a `VMContRef` for its next continuation: as much as that has itself.
+/// Slots of an argument buffer that stay with a `VMContRef` for its next continuation: 256 bytes, less than a `VMContRef` has.
 pub const MAX_KEPT_SLOTS: usize = 16;
 
 /// Stacks of an engine, unless its configuration says otherwise.
@@ -19,7 +19,7 @@ pub const DEFAULT_STACKS: u32 = 1 << 20;
 
 /// Bytes of address space that the first stacks of an engine reserve; each further reservation doubles that.
 ///
-/// A million stacks take half a TiB of the 128 that x86-64 has; an engine with a few should not.
+/// A million stacks of the default size take 0.53 TiB of the 128 that x86-64 has; an engine with a few should not.
 pub const FIRST_REGION: usize = 128 << 20;
 
 /// Bytes of a stack for Wasm, as Wasmtime's default has it.

@@ -35,8 +35,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct PoolConfig {
     /// The most bytes that Wasm's frames may take of any stack of the engine.
     pub max_wasm_stack: usize,
-    /// Bytes of a continuation's stack that Wasm's frames may take: [`MIN_WASM_STACK`] at least, and `max_wasm_stack` at
-    /// most. By default, which is `None`, the latter. Each stack has [`RESERVE`] more.
+    /// Bytes of a continuation's stack that Wasm's frames may take: [`MIN_WASM_STACK`] at least, and at most
+    /// `max_wasm_stack`, or [`MIN_WASM_STACK`] if that is more. By default, which is `None`, the most. Each stack has
+    /// [`RESERVE`] more.
     pub stack_size: Option<usize>,
     /// The most stacks at a time, those included that stores keep idle.
     pub stacks: u32,
