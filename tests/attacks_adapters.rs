@@ -6,11 +6,13 @@
 mod support;
 
 use std::collections::BTreeMap;
-use support::each_backend;
+use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use support::{block_on, each_backend, in_child};
 use wasmfx::wasmtime::component::{Component, Linker};
 use wasmfx::wasmtime::{
-    Config, Engine, ExnRef, ExnRefPre, ExnType, FuncType, Inlining, Result, Store, StoreContextMut, Tag,
-    TagType, ThrownException, Trap, UpdateDeadline,
+    Config, Engine, ExnRef, ExnRefPre, ExnType, FuncType, Inlining, Instance, Module, Result, Store,
+    StoreContextMut, Tag, TagType, ThrownException, Trap, UpdateDeadline,
 };
 
 /// `near` lowers the host's function, whose results the host itself writes; `far` that of another component, whose results an
@@ -243,7 +245,6 @@ fn an_epoch_callback_that_throws() {
                     break;
                 }
             }
-            eprintln!("{outcomes:?}");
             assert!(
                 ["caught", "a trap", "thrown at the host"].iter().all(|what| outcomes.contains_key(*what))
             );
@@ -307,6 +308,238 @@ fn a_trap_behind_an_adapter_that_the_host_swallows() {
             assert_eq!(*store.data(), 1, "{result:?}");
             assert!(result.is_ok(), "{result:?}");
             assert_eq!(store.continuation_statistics().alive, 0);
+        }
+    });
+}
+
+/// The component that is called throws and catches, without a continuation if `x` is 0, and with one if it is 1. Its thread
+/// stays the current one.
+const THROWS: &str = r#"(component
+    (component $B
+      (core module $M
+        (tag $e)
+        (type $ft (func)) (type $ct (cont $ft)) (elem declare func $throws)
+        (func $throws (throw $e))
+        (func (export "f") (param i32) (result i32)
+          (block $h
+            (if (local.get 0)
+              (then (try_table (catch $e $h) (resume $ct (cont.new $ct (ref.func $throws)))))
+              (else (try_table (catch $e $h) (call $throws))))
+            (unreachable))
+          (i32.const 42)))
+      (core instance $m (instantiate $M))
+      (func (export "f") (param "x" u32) (result u32) (canon lift (core func $m "f"))))
+    (component $A
+      (import "f" (func $f (param "x" u32) (result u32)))
+      (core func $lf (canon lower (func $f)))
+      (core module $M
+        (import "" "f" (func $f (param i32) (result i32)))
+        (func (export "g") (param i32) (result i32) (call $f (local.get 0))))
+      (core instance $m (instantiate $M (with "" (instance (export "f" (func $lf))))))
+      (func (export "g") (param "x" u32) (result u32) (canon lift (core func $m "g"))))
+    (instance $b (instantiate $B))
+    (instance $a (instantiate $A (with "f" (func $b "f"))))
+    (export "g" (func $a "g")))"#;
+
+#[test]
+fn a_throw_that_is_caught_behind_an_adapter() {
+    each_backend(|config| {
+        for concurrency in [false, true] {
+            let mut config = config();
+            config.wasm_component_model(true).concurrency_support(concurrency);
+            let engine = Engine::new(&config).unwrap();
+            let component = Component::new(&engine, THROWS).unwrap();
+            let linker = Linker::<()>::new(&engine);
+            for x in [0u32, 1] {
+                let mut store = Store::new(&engine, ());
+                let instance = linker.instantiate(&mut store, &component).unwrap();
+                let run = instance.get_typed_func::<(u32,), (u32,)>(&mut store, "g").unwrap();
+                for _ in 0..3 {
+                    let result = catch_unwind(AssertUnwindSafe(|| run.call(&mut store, (x,))));
+                    assert!(matches!(result, Ok(Ok((42,)))), "concurrency {concurrency}, {x}: {result:?}");
+                }
+            }
+        }
+    });
+}
+
+/// `B`, which is called by a sync function type, returns from the task of `A`, and blocks in it, neither of which it may.
+const FORGERY: &str = r#"(component
+    (component $B
+      (core func $ret (canon task.return (result u32)))
+      (core func $yield (canon thread.yield))
+      (core module $M
+        (import "" "ret" (func $ret (param i32)))
+        (import "" "yield" (func $yield (result i32)))
+        (tag $e)
+        (type $ft (func)) (type $ct (cont $ft)) (elem declare func $throws)
+        (func $throws (throw $e))
+        (func (export "f") (param i32)
+          (block $h
+            (if (local.get 0)
+              (then (try_table (catch $e $h) (resume $ct (cont.new $ct (ref.func $throws)))))
+              (else (try_table (catch $e $h) (call $throws))))
+            (unreachable))
+          (call $ret (i32.const 666))
+          (drop (call $yield))))
+      (core instance $m (instantiate $M (with "" (instance (export "ret" (func $ret)) (export "yield" (func $yield))))))
+      (func (export "f") (param "x" u32) (canon lift (core func $m "f"))))
+    (component $A
+      (import "f" (func $f (param "x" u32)))
+      (core func $lf (canon lower (func $f)))
+      (core func $ret (canon task.return (result u32)))
+      (core module $M
+        (import "" "f" (func $f (param i32)))
+        (import "" "ret" (func $ret (param i32)))
+        (func (export "g") (param i32) (call $f (local.get 0)) (call $ret (i32.const 1))))
+      (core instance $m (instantiate $M (with "" (instance (export "f" (func $lf)) (export "ret" (func $ret))))))
+      (func (export "g") async (param "x" u32) (result u32) (canon lift (core func $m "g") async)))
+    (instance $b (instantiate $B))
+    (instance $a (instantiate $A (with "f" (func $b "f"))))
+    (export "g" (func $a "g")))"#;
+
+#[test]
+fn a_task_return_that_is_not_the_callees() {
+    each_backend(|config| {
+        let mut config = config();
+        config.wasm_component_model(true).wasm_component_model_async(true);
+        config.wasm_component_model_async_stackful(true).wasm_component_model_more_async_builtins(true);
+        config.wasm_component_model_threading(true);
+        let engine = Engine::new(&config).unwrap();
+        let component = Component::new(&engine, FORGERY).unwrap();
+        let linker = Linker::<()>::new(&engine);
+        for x in [0u32, 1] {
+            let mut store = Store::new(&engine, ());
+            let instance = block_on(linker.instantiate_async(&mut store, &component)).unwrap();
+            let run = instance.get_typed_func::<(u32,), (u32,)>(&mut store, "g").unwrap();
+            let result = catch_unwind(AssertUnwindSafe(|| block_on(run.call_async(&mut store, (x,)))));
+            let Ok(Err(error)) = result else { panic!("{x}: {result:?}") };
+            assert_eq!(error.downcast_ref(), Some(&Trap::TaskReturnInvalid), "{x}");
+        }
+    });
+}
+
+const CALLS: &str = r#"(component
+    (component $B
+      (core module $M (func (export "f") (param i32) (result i32) (local.get 0)))
+      (core instance $m (instantiate $M))
+      (func (export "f") (param "x" u32) (result u32) (canon lift (core func $m "f"))))
+    (component $A
+      (import "f" (func $f (param "x" u32) (result u32)))
+      (core func $lf (canon lower (func $f)))
+      (core module $M
+        (import "" "f" (func $f (param i32) (result i32)))
+        (func (export "g") (param i32) (result i32) (call $f (local.get 0))))
+      (core instance $m (instantiate $M (with "" (instance (export "f" (func $lf))))))
+      (func (export "g") (param "x" u32) (result u32) (canon lift (core func $m "g"))))
+    (instance $b (instantiate $B))
+    (instance $a (instantiate $A (with "f" (func $b "f"))))
+    (export "g" (func $a "g")))"#;
+
+const NESTED: &str = r#"(module (tag $e)
+    (type $ft (func)) (type $ct (cont $ft)) (elem declare func $throws)
+    (func $throws (throw $e))
+    (func (export "0"))
+    (func (export "1") unreachable)
+    (func (export "2") (throw $e))
+    (func (export "3") (block $h (try_table (catch $e $h) (resume $ct (cont.new $ct (ref.func $throws)))))))"#;
+
+/// While an adapter has entered a thread, an epoch callback calls Wasm that returns, traps, throws, or catches what a
+/// continuation threw, and forgets that.
+#[test]
+fn an_epoch_callback_whose_wasm_traps() {
+    each_backend(|config| {
+        let mut config = config();
+        config.wasm_component_model(true).epoch_interruption(true);
+        let engine = Engine::new(&config).unwrap();
+        let component = Component::new(&engine, CALLS).unwrap();
+        let module = Module::new(&engine, NESTED).unwrap();
+        let linker = Linker::<u32>::new(&engine);
+        engine.increment_epoch();
+        for what in ["0", "1", "2", "3"] {
+            for nth in 0..5u32 {
+                let mut store = Store::new(&engine, nth);
+                store.set_epoch_deadline(100);
+                let instance = linker.instantiate(&mut store, &component).unwrap();
+                let nested = Instance::new(&mut store, &module, &[]).unwrap();
+                let nested = nested.get_typed_func::<(), ()>(&mut store, what).unwrap();
+                let run = instance.get_typed_func::<(u32,), (u32,)>(&mut store, "g").unwrap();
+                store.epoch_deadline_callback(move |mut cx| {
+                    let n = *cx.data();
+                    *cx.data_mut() = n.wrapping_sub(1);
+                    if n == 0 {
+                        cx.set_epoch_deadline(100);
+                        let _ = nested.call(&mut cx, ());
+                        cx.take_pending_exception();
+                    }
+                    Ok(UpdateDeadline::Continue(0))
+                });
+                store.set_epoch_deadline(0);
+                let r = catch_unwind(AssertUnwindSafe(|| run.call(&mut store, (7,))))
+                    .map_err(|_| "panic")
+                    .map(|r| r.map_err(|e| e.root_cause().to_string()));
+                assert_eq!(r, Ok(Ok((7,))), "{what} {nth}");
+            }
+        }
+    });
+}
+
+/// Types of resources, each with the `resource.drop` of the one before as its destructor.
+fn drops(n: usize) -> String {
+    let mut s = String::from(
+        "(component (core module $D (func (export \"d\") (param i32))) (core instance $d (instantiate $D))\n",
+    );
+    let mut imports = String::new();
+    let mut exports = String::new();
+    let mut news = String::new();
+    for i in 0..n {
+        let dtor = if i == 0 { "(core func $d \"d\")".into() } else { format!("(core func $drop{})", i - 1) };
+        writeln!(s, "(type $r{i} (resource (rep i32) (dtor {dtor}))) (core func $new{i} (canon resource.new $r{i})) (core func $drop{i} (canon resource.drop $r{i}))").unwrap();
+        writeln!(imports, "(import \"\" \"n{i}\" (func $n{i} (param i32) (result i32)))").unwrap();
+        write!(exports, "(export \"n{i}\" (func $new{i}))").unwrap();
+        write!(news, "(local.set $h (call $n{i} (local.get $h)))").unwrap();
+    }
+    write!(
+        s,
+        "(core module $M {imports} (import \"\" \"drop\" (func $drop (param i32)))
+        (type $f (func (param i32))) (type $c (cont $f)) (elem declare func $drop)
+        (func (export \"run\") (param $way i32) (local $h i32) {news}
+          (if (local.get $way) (then (resume $c (local.get $h) (cont.new $c (ref.func $drop))))
+            (else (call $drop (local.get $h))))))
+      (core instance $m (instantiate $M (with \"\" (instance {exports} (export \"drop\" (func $drop{}))))))
+      (func (export \"run\") (param \"way\" u32) (canon lift (core func $m \"run\"))))",
+        n - 1
+    )
+    .unwrap();
+    s
+}
+
+/// Each drop is a frame of a trampoline that calls the next: with enough of them the stack is exhausted.
+#[test]
+fn destructors_that_drop_each_other() {
+    in_child("destructors_that_drop_each_other", || {
+        for (types, fits) in [(10, true), (900, false)] {
+            let text = drops(types);
+            each_backend(|config| {
+                let engine =
+                    Engine::new(config().wasm_component_model(true).continuation_stack_size(16 << 10))
+                        .unwrap();
+                let component = Component::new(&engine, &text).unwrap();
+                for way in [0, 1] {
+                    let mut store = Store::new(&engine, ());
+                    let instance = Linker::<()>::new(&engine).instantiate(&mut store, &component).unwrap();
+                    let run = instance.get_typed_func::<(u32,), ()>(&mut store, "run").unwrap();
+                    let result = run.call(&mut store, (way,));
+                    match &result {
+                        Ok(()) => assert!(fits || way == 0, "{types} {way}"),
+                        Err(error) => {
+                            assert!(!fits && way == 1, "{types} {way}: {error:?}");
+                            assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}");
+                        }
+                    }
+                    assert_eq!(store.continuation_statistics().alive, 0, "{result:?}");
+                }
+            });
         }
     });
 }
