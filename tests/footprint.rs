@@ -69,7 +69,11 @@ fn a_store_dropped_with_all_stacks() {
 /// What a suspended continuation takes, by the size of its stack, and where each byte goes.
 #[test]
 fn where_each_byte_goes() {
-    let _alone = alone();
+    // In a process of its own: memory that other tests gave back would serve here, unseen.
+    support::in_child("where_each_byte_goes", each_byte);
+}
+
+fn each_byte() {
     if !cheap_guards() {
         eprintln!("left out: so many stacks take too many mappings here");
         return;

@@ -55,6 +55,7 @@ pub(crate) fn in_child(test: &str, f: impl FnOnce()) {
         .unwrap();
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}: {out}\n{error}", output.status);
+    eprint!("{error}");
 }
 
 /// Runs a future that is always ready to go on.
