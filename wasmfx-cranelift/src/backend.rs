@@ -1,42 +1,44 @@
-//! What a backend is, and the one place that picks one.
+//! What a backend is.
 
-use crate::checks::Checked;
-use crate::env::{Backend, FuncEnv};
-use crate::handlers::{Clause, Input, Target};
-use crate::libcall;
+use crate::env::FuncEnv;
+use crate::operands::{New, Resume, Suspend, Target};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
-#[cfg(not(feature = "native"))]
-use wasmtime_environ::wasm_unsupported;
-use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, WasmValType};
-
-type Env<'a> = &'a mut dyn FuncEnv;
-type Builder<'a, 'b> = &'a mut FunctionBuilder<'b>;
+use wasmtime_environ::{TagIndex, WasmResult};
 
 /// How the instructions that make or switch stacks are translated. The entry points in `lib.rs` document
-/// the arguments.
-#[allow(clippy::type_complexity, reason = "each signature stands here, and once")]
-pub(crate) struct Translate {
-    /// The function, and how many parameters and results it has.
-    pub(crate) cont_new: fn(Env<'_>, Builder<'_, '_>, TypeIndex, Value, usize, usize) -> WasmResult<Value>,
-    /// The continuation, to which its input was handed over, what that is, and the types of its results.
-    pub(crate) resume:
-        fn(Env<'_>, Builder<'_, '_>, Checked, Input<'_>, &[WasmValType], &[Clause]) -> WasmResult<Vec<Value>>,
-    /// The tag, its payload, and the types of its results.
-    pub(crate) suspend:
-        fn(Env<'_>, Builder<'_, '_>, TagIndex, &[Value], &[WasmValType]) -> WasmResult<Vec<Value>>,
-    pub(crate) switch: fn(Env<'_>, Builder<'_, '_>, TagIndex, Target) -> WasmResult<Vec<Value>>,
-}
+/// the instructions; what all backends do alike has been done.
+pub(crate) trait BackendCompiler {
+    /// `cont.new`: a reference to the new continuation.
+    fn cont_new(
+        &self,
+        env: &mut dyn FuncEnv,
+        builder: &mut FunctionBuilder<'_>,
+        new: New,
+    ) -> WasmResult<Value>;
 
-/// The backend of the engine that `env` compiles for.
-pub(crate) fn of(env: &dyn FuncEnv) -> WasmResult<&'static Translate> {
-    match env.backend() {
-        Backend::Libcall => Ok(&libcall::TRANSLATE),
-        #[cfg(feature = "native")]
-        Backend::Native => Ok(&crate::native::TRANSLATE),
-        #[cfg(not(feature = "native"))]
-        Backend::Native => Err(wasm_unsupported!(
-            "the native stack switching backend, in a build without the feature `native`"
-        )),
-    }
+    /// `resume` and its like: the continuation's results.
+    fn resume(
+        &self,
+        env: &mut dyn FuncEnv,
+        builder: &mut FunctionBuilder<'_>,
+        resume: Resume<'_>,
+    ) -> WasmResult<Vec<Value>>;
+
+    /// `suspend`: what the continuation is later resumed with.
+    fn suspend(
+        &self,
+        env: &mut dyn FuncEnv,
+        builder: &mut FunctionBuilder<'_>,
+        suspend: Suspend<'_>,
+    ) -> WasmResult<Vec<Value>>;
+
+    /// `switch`: what the captured continuation is later resumed or switched to with.
+    fn switch(
+        &self,
+        env: &mut dyn FuncEnv,
+        builder: &mut FunctionBuilder<'_>,
+        tag: TagIndex,
+        target: Target,
+    ) -> WasmResult<Vec<Value>>;
 }

@@ -6,7 +6,7 @@
 //! `realloc`. The trap is `unhandled tag`. Handlers inside the call work.
 //!
 //! During the call the continuation on whose stack the adapter is has the store's barrier in the place of the frame of the `resume`
-//! that runs it (`wasmfx_runtime::layout`, C5):
+//! that runs it (`wasmfx_runtime::abi`, C5):
 //!
 //! ```text
 //!   stack of f          stack of g                    stack of h
@@ -21,7 +21,7 @@
 //! continuation, or the trap has left the initial stack, which always has the barrier.
 
 use crate::env::Memory;
-use crate::view::{ContRef, Lists, ResumeFrame};
+use crate::view::{ContRef, Context, ResumeFrame};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 
@@ -34,7 +34,7 @@ pub struct Barrier {
 
 impl Barrier {
     /// Puts a barrier on `current`, the current stack: a `*mut VMContRef`. `continuations` is the address of the store's
-    /// `VMContinuations`.
+    /// `VMContinuationContext`.
     ///
     /// All ways out of the function but traps lead to [`Barrier::remove`].
     pub fn put(
@@ -45,10 +45,10 @@ impl Barrier {
     ) -> Barrier {
         let cont = ContRef(current);
         let outer = cont.resume(env, builder);
-        let barrier = Lists(continuations).barrier(builder);
+        let barrier = Context(continuations).barrier(builder);
         cont.set_resume(env, builder, barrier);
         // What it knows of handlers farther out may not serve while the barrier is there.
-        cont.clear_far(env, builder);
+        cont.clear_handler_cache(env, builder);
         Barrier { current, outer: outer.0 }
     }
 

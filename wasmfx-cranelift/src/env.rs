@@ -1,6 +1,6 @@
 //! What this crate needs of the function environment that it translates for.
 
-use crate::handlers::Shared;
+use crate::function::FunctionState;
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir;
 use cranelift_frontend::FunctionBuilder;
@@ -57,8 +57,8 @@ pub enum Trap {
 
 /// Memory that no other kind of memory aliases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Region {
-    /// `VMContRef`s without their `args`, the store's `VMContinuations`, and `VMStack`s: those lie on stacks, above all that
+pub enum MemoryRegion {
+    /// `VMContRef`s without their `args`, the store's `VMContinuationContext`, and `VMStackHeader`s: those lie on stacks, above all that
     /// else is there. But the store's barrier, which nobody writes, is read as the resume frame that it stands for.
     ContRef,
     /// Payloads and resume frames. They live on stacks and in the `args` of `VMContRef`s, and the runtime and other functions
@@ -75,7 +75,7 @@ pub trait Memory {
     fn is_big_endian(&self) -> bool;
 
     /// The alias region of a kind of memory.
-    fn region(&mut self, func: &mut ir::Function, region: Region) -> ir::AliasRegion;
+    fn region(&mut self, func: &mut ir::Function, region: MemoryRegion) -> ir::AliasRegion;
 }
 
 /// What the native backend needs besides.
@@ -96,8 +96,8 @@ pub trait NativeEnv {
     /// Sets what [`NativeEnv::stack_limit`] returns.
     fn set_stack_limit(&mut self, builder: &mut FunctionBuilder<'_>, limit: ir::Value);
 
-    /// The address of the store's `VMContinuations`.
-    fn continuations(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
+    /// The address of the store's `VMContinuationContext`.
+    fn continuation_context(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
 
     /// Cranelift's `stack_switch`. What the function caches of its store is written before and read after.
     fn stack_switch(
@@ -110,7 +110,7 @@ pub trait NativeEnv {
 
     /// Emits what the translator has only counted so far, such as fuel: before a branch within one
     /// instruction, one side of which calls.
-    fn settle(&mut self, builder: &mut FunctionBuilder<'_>);
+    fn flush_counters(&mut self, builder: &mut FunctionBuilder<'_>);
 
     /// Writes back what the function caches of its store, such as fuel: before a trap. It has been
     /// [settled](NativeEnv::settle).
@@ -136,7 +136,7 @@ pub trait FuncEnv: Memory {
     }
 
     /// What the function's stack switching instructions share.
-    fn shared(&mut self) -> &mut Shared;
+    fn function_state(&mut self) -> &mut FunctionState;
 
     /// The instance's context.
     fn vmctx(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;

@@ -1,17 +1,21 @@
 //! How WebAssembly's stack switching instructions become Cranelift IR.
 //!
 //! This crate knows nothing of Wasmtime's function environment but what [`FuncEnv`] says, and of the
-//! runtime nothing but the layout in [`wasmfx_runtime::layout`]. Read it in this order:
+//! runtime nothing but the layout in [`wasmfx_runtime::abi`]. Read it in this order:
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `lib.rs` | one entry point per instruction |
+//! | `lib.rs` | one entry point per instruction; it picks the backend |
 //! | `env.rs` | what the function environment must provide |
-//! | `view.rs` | typed views over `ir::Value`: the only reader of field offsets |
-//! | `checks.rs` | null and linearity checks, shared by the backends |
+//! | `function.rs` | what the instructions of one function share |
+//! | `view/` | typed views over `ir::Value`: the only reader of field offsets |
+//! | `usable.rs` | null and linearity checks, and the values that are bound |
+//! | `operands.rs` | what each instruction takes |
+//! | `frame.rs` | the frame that a resume leaves for a search |
+//! | `dispatch.rs` | from the outcome of a resume to the clause that was taken |
 //! | `barrier.rs` | what keeps handlers out of a call into another component |
-//! | `handlers.rs` | the frame that a resume gives to the runtime, shared by the backends |
-//! | `backend.rs` | what a backend is, and the one place that picks one |
+//! | `fingerprint.rs` | the sources that count in the fingerprint of compiled code |
+//! | `backend.rs` | the trait that a backend implements |
 //! | `libcall/` | the portable backend: each switch a call into the runtime |
 //! | `native/` | the backend that switches stacks in compiled code; feature `native` |
 //!
@@ -22,23 +26,32 @@
 
 mod backend;
 mod barrier;
-mod checks;
+mod dispatch;
 mod env;
-mod handlers;
+mod fingerprint;
+mod frame;
+mod function;
 mod libcall;
 #[cfg(feature = "native")]
 mod native;
+#[cfg(not(feature = "native"))]
+#[path = "no_native.rs"]
+mod native;
+mod operands;
+mod usable;
 mod view;
 
 pub use self::barrier::Barrier;
-pub use self::env::{Backend, Builtin, FuncEnv, Memory, NativeBuiltin, NativeEnv, Region, Trap};
-pub use self::handlers::{Clause, Shared};
+pub use self::env::{Backend, Builtin, FuncEnv, Memory, MemoryRegion, NativeBuiltin, NativeEnv, Trap};
+pub use self::function::FunctionState;
 #[cfg(feature = "native")]
 pub use self::native::{Entry, EntryEnv, native_entry};
-pub use wasmfx_runtime::layout::{MAX_HOST_CALL_FRAME, MAX_TRAMPOLINE_FRAME, MAX_UNCHECKED_FRAME};
+pub use self::operands::Clause;
+pub use wasmfx_runtime::abi::{MAX_HOST_CALL_FRAME, MAX_TRAMPOLINE_FRAME, MAX_UNCHECKED_FRAME};
 
-use self::checks::Checked;
-use self::handlers::{Input, Target};
+use self::backend::BackendCompiler;
+use self::operands::{Input, New, Resume, Suspend, Target};
+use self::usable::Usable;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
@@ -54,7 +67,7 @@ pub fn cont_new(
     env.trap_if_zero(builder, func, Trap::NullReference);
     let params = env.cont_params(ty).len();
     let results = env.cont_results(ty).len();
-    (backend::of(env)?.cont_new)(env, builder, ty, func, params, results)
+    backend(env)?.cont_new(env, builder, New { ty, func, params, results })
 }
 
 /// `cont.bind $from $to`: a reference to the continuation `cont` of type `from` with `args` bound.
@@ -71,7 +84,7 @@ pub fn cont_bind(
     if env.is_big_endian() && types[..args.len()].iter().any(|ty| env.needs_stack_map(*ty)) {
         return Err(wasm_unsupported!("`cont.bind` of garbage-collected references on big-endian targets"));
     }
-    let cont = Checked::new(env, builder, cont);
+    let cont = Usable::new(env, builder, cont);
     cont.store_args(env, builder, args);
     let ty = env.cont_func(from);
     cont.add_bound(env, builder, ty, args.len());
@@ -87,7 +100,7 @@ pub fn suspend(
 ) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
     let results = env.tag_results(tag);
-    (backend::of(env)?.suspend)(env, builder, tag, args, &results)
+    backend(env)?.suspend(env, builder, Suspend { tag, args, results: &results })
 }
 
 /// `resume $ty clause*`: the results of the continuation `cont`. When control goes to a clause's label
@@ -128,9 +141,9 @@ fn resume_with(
 ) -> WasmResult<Vec<Value>> {
     ensure_target(env)?;
     let results = env.cont_results(ty);
-    let cont = Checked::new(env, builder, cont);
+    let cont = Usable::new(env, builder, cont);
     input.hand_over(env, builder, cont)?;
-    (backend::of(env)?.resume)(env, builder, cont, input, &results, clauses)
+    backend(env)?.resume(env, builder, Resume { cont, input, results: &results, clauses })
 }
 
 /// `switch $ty $tag`: what the continuation captured here is later resumed or switched to with.
@@ -149,12 +162,12 @@ pub fn switch(
     let params = env.cont_params(ty);
     let captured = *params.last().expect("validation: a switch target's last parameter is a continuation");
     let received = env.cont_ref_params(captured);
-    let cont = Checked::new(env, builder, cont);
+    let cont = Usable::new(env, builder, cont);
     let place = cont.next_value(env, builder);
     place.store(env, builder, args);
     let last_arg = place.skip(builder, args.len());
     let target = Target { cont, args: args.len(), last_arg, received };
-    (backend::of(env)?.switch)(env, builder, tag, target)
+    backend(env)?.switch(env, builder, tag, target)
 }
 
 /// A null continuation reference.
@@ -167,6 +180,14 @@ pub fn is_null(pos: &mut cranelift_codegen::cursor::FuncCursor<'_>, cont: Value)
     use cranelift_codegen::ir::{InstBuilder, condcodes::IntCC};
     let (contref, _) = view::ContObj(cont).split(pos);
     pos.ins().icmp_imm_s(IntCC::Equal, contref.0, 0)
+}
+
+/// The backend of the engine that `env` compiles for.
+fn backend(env: &dyn FuncEnv) -> WasmResult<&'static dyn BackendCompiler> {
+    match env.backend() {
+        Backend::Libcall => Ok(&libcall::Libcall),
+        Backend::Native => native::backend(),
+    }
 }
 
 /// The layout is that of 64-bit targets.

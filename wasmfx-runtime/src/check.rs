@@ -3,9 +3,9 @@
 //! In debug builds the libcall backend asks for it before and after each switch, the native one where it calls
 //! into this crate.
 
+use crate::abi::{Backend, VMContRef, VMContState, VMResumeFrame};
 use crate::arch;
 use crate::cont::Continuation;
-use crate::layout::{VMContRef, VMContState, VMResumeFrame};
 
 /// Longer chains are checked only this far, so that nested continuations stay linear in their number.
 const DEPTH: usize = 16;
@@ -14,9 +14,9 @@ const DEPTH: usize = 16;
 ///
 /// # Safety
 ///
-/// `current` is the current stack of a live store.
+/// `current` is the current stack of a live store of this backend.
 #[inline]
-pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
+pub(crate) unsafe fn active_chain(backend: Backend, current: *mut VMContRef) {
     if !cfg!(debug_assertions) {
         return;
     }
@@ -29,11 +29,11 @@ pub(crate) unsafe fn active_chain(current: *mut VMContRef) {
         // SAFETY: the caller vouches for the first; parents are of the same store.
         let this = unsafe { &*cont.cast::<Continuation>() };
         assert_eq!(this.vm.state(), VMContState::Running, "a stack on the active chain runs");
-        let native = this.vm.is_native();
+        let native = backend == Backend::Native;
         assert_eq!(this.has_fiber(), !native, "L2");
         assert_eq!(this.vm.stack.is_null(), !native, "L2");
         assert!(!this.vm.resume.is_null(), "something resumed a running stack");
-        assert_eq!(this.vm.parent_entry.is_null(), this.vm.is_native(), "a parent's entry state is kept");
+        assert_eq!(this.vm.parent_entry.is_null(), native, "a parent's entry state is kept");
         assert_ne!(this.vm.parent, cont, "no stack is its own parent");
         // SAFETY: as above.
         if unsafe { VMContRef::is_continuation(this.vm.parent) } {

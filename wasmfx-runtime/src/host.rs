@@ -1,7 +1,8 @@
 //! What this crate needs of the engine that it is part of.
 
-use crate::layout::{VMContRef, VMEntryState};
-use crate::{Continuations, Error};
+use crate::abi::{VMContRef, VMEntryState};
+use crate::error::Error;
+use crate::store::Continuations;
 
 /// A store of the engine, seen from a libcall that one of its Wasm functions made.
 ///
@@ -12,7 +13,7 @@ use crate::{Continuations, Error};
 /// * **H1.** [`Host::continuations`] returns the same object for all calls made by one store of the engine, and
 ///   that object lives as long as the engine's store.
 /// * **H2.** [`Host::current`] is [`Continuations::initial`] after the host enters Wasm, and then whatever was set last; on
-///   the way back to the host its former value returns, and with it what [`VMSavedEntry::enter`](crate::layout::VMSavedEntry::enter)
+///   the way back to the host its former value returns, and with it what [`VMSavedEntry::enter`](crate::abi::VMSavedEntry::enter)
 ///   saved.
 ///   This is what delimits `suspend`.
 /// * **H3.** [`Host::entry`] is where Wasm was last entered and left, by trampolines that keep frame
@@ -21,7 +22,7 @@ use crate::{Continuations, Error};
 ///   that case has noted the reason. No panic leaves it.
 /// * **H5.** The stack limit that was set last is checked by every Wasm function before it uses its frame; if
 ///   [`PoolConfig::unchecked_frames`](crate::PoolConfig) says so, at once after, and then no frame is larger than
-///   [`MAX_UNCHECKED_FRAME`](crate::layout::MAX_UNCHECKED_FRAME).
+///   [`MAX_UNCHECKED_FRAME`](crate::abi::MAX_UNCHECKED_FRAME).
 pub unsafe trait Host: 'static {
     /// The continuations of this store.
     fn continuations(&mut self) -> &mut Continuations;
@@ -45,10 +46,10 @@ pub unsafe trait Host: 'static {
     fn set_stack_limit(&mut self, limit: usize);
 
     /// Notes why Wasm is about to be unwound.
-    fn raise(&mut self, error: Error);
+    fn note_trap(&mut self, error: Error);
 
     /// Notes that Wasm is about to be unwound because of the store's pending exception.
-    fn raise_pending_exception(&mut self);
+    fn note_pending_exception(&mut self);
 
     /// Sets the stack limit, and calls a function with the array calling convention on the stack that
     /// runs.

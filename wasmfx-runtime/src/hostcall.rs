@@ -26,7 +26,7 @@
 //! * The store's stack limit stays the continuation's until a nested entry replaces it.
 //! * The current continuation stays what it is, so that backtraces and collections find the frames of Wasm.
 //! * The host function may enter Wasm again. The new entry saves the current continuation, `initial.child` and the initial stack's
-//!   limit ([`VMSavedEntry`](crate::layout::VMSavedEntry)), and makes `initial` the current stack, so that a `suspend` inside it
+//!   limit ([`VMSavedEntry`](crate::abi::VMSavedEntry)), and makes `initial` the current stack, so that a `suspend` inside it
 //!   finds no handler outside. If its Wasm traps, that entry alone is unwound: it restores what it saved, and the host function
 //!   gets the error. If the host function returns the error, the Wasm that called it raises it on its own stack.
 //! * Only x86-64 Unix has `call_on`. Elsewhere there is the libcall backend alone, and the continuation's fiber suspends with
@@ -48,16 +48,14 @@
 //!   `parent_control.sp` is an address at or below the end of the initial stack's live frames: the end itself with the native
 //!   backend (N1). The libcall backend uses nothing else of that `parent_control`.
 
+use crate::abi::{VMContRef, VMContinuationContext};
 use crate::arch;
 use crate::check;
 use crate::cont::Continuation;
-use crate::layout::{VMContRef, VMContinuations};
+use crate::fiber::HostCall;
 use crate::libcall;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
-
-/// A function that is called with what it needs.
-pub(crate) type Call = extern "C" fn(*mut ());
 
 /// What [`on_host_stack`] calls, and where its result goes. It stays where it is: whoever is on another stack has its address.
 struct Job<R, F> {
@@ -87,7 +85,7 @@ impl<R, F: FnOnce() -> R> Job<R, F> {
 /// on which it is called.
 #[inline]
 pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
-    lists: NonNull<VMContinuations>,
+    lists: NonNull<VMContinuationContext>,
     current: *mut VMContRef,
     f: F,
 ) -> R {
@@ -112,9 +110,9 @@ pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
 /// As for [`on_host_stack`].
 #[inline]
 unsafe fn leave_continuation(
-    lists: NonNull<VMContinuations>,
+    lists: NonNull<VMContinuationContext>,
     current: NonNull<VMContRef>,
-    call: Call,
+    call: HostCall,
     data: *mut (),
 ) {
     // SAFETY: the caller vouches for the pointers; a continuation that runs is one of its store's (L1).

@@ -5,7 +5,7 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `layout.rs` | the types that compiled code shares, their offsets, and invariants C1 to C4 |
+//! | `abi/` | the types that compiled code shares, their offsets, and invariants C1 to C4 |
 //! | `host.rs` | what the engine must provide, H1 to H5 |
 //! | `cont.rs` | the continuations of a store and their life, invariants L1 to L4 |
 //! | `pool/` | the stacks of an engine: which are free, and what memory idle ones keep |
@@ -22,8 +22,10 @@
 
 #![cfg_attr(not(feature = "runtime"), no_std)]
 
-pub mod layout;
+pub mod abi;
 
+#[cfg(feature = "runtime")]
+mod alloc;
 #[cfg(feature = "runtime")]
 mod arch;
 #[cfg(feature = "runtime")]
@@ -32,6 +34,8 @@ mod check;
 mod cont;
 #[cfg(feature = "runtime")]
 mod error;
+#[cfg(feature = "runtime")]
+mod fiber;
 #[cfg(feature = "runtime")]
 mod host;
 #[cfg(feature = "runtime")]
@@ -47,13 +51,16 @@ mod pool;
 #[cfg(feature = "runtime")]
 mod stack;
 #[cfg(feature = "runtime")]
+mod store;
+#[cfg(feature = "runtime")]
 pub mod walk;
 
 #[cfg(feature = "runtime")]
 pub use self::{
-    cont::{Continuations, Statistics},
+    abi::Backend,
     error::{Error, check_process},
     host::Host,
     pool::{PoolConfig, StackPool},
     stack::Guards,
+    store::{Continuations, Statistics},
 };

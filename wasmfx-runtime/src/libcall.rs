@@ -28,35 +28,22 @@
 //! Host calls leave a continuation's stack as [`hostcall`](crate::hostcall) says: by a call on x86-64 Unix, and elsewhere by a
 //! [`Signal::Call`], which the outermost `resume` answers.
 
-use crate::Error;
+use crate::abi::{
+    Backend, RETURNED, SLOT_SIZE, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame,
+    VMTag,
+};
 use crate::arch;
 use crate::check;
-use crate::cont::{Continuation, FiberPart};
+use crate::cont::Continuation;
+use crate::error::Error;
+use crate::fiber::{Fiber, FiberPart, FiberSuspend, HostCall, Signal};
 use crate::host::Host;
-use crate::hostcall::Call;
-use crate::layout::{
-    RETURNED, SLOT_SIZE, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame, VMTag,
-};
 use crate::limits::FIBER_FRAMES;
 use std::ptr::{self, NonNull};
 
 /// What [`resume`] returns if Wasm is to be unwound further; the reason has been noted. The engine's own mark: compiled
 /// code does not see it.
 pub const UNWIND: u64 = u64::MAX;
-
-/// What a fiber tells the `resume` below it.
-pub(crate) enum Signal {
-    /// Every stack from `captured` up to `last` was captured; its `resume` continues at the clause that is noted in its
-    /// frame.
-    Suspend { last: NonNull<Continuation>, captured: NonNull<VMContRef> },
-    /// Every stack up to `last` was captured; its `resume` runs `target` instead.
-    Switch { last: NonNull<Continuation>, target: NonNull<Continuation> },
-    /// `last`, the outermost stack, is to go on once `call(data)` has returned on the initial one.
-    Call { last: NonNull<Continuation>, call: Call, data: *mut () },
-}
-
-pub(crate) type Fiber = wasmtime_internal_fiber::Fiber<'static, NonNull<Continuation>, Signal, bool>;
-pub(crate) type Switch = wasmtime_internal_fiber::Suspend<NonNull<Continuation>, Signal, bool>;
 
 /// Resumes `cont` and returns when its function returned ([`RETURNED`]), when Wasm is to be unwound ([`UNWIND`]), or
 /// when a clause of `frame` was taken: then what was captured.
@@ -77,13 +64,13 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
     // SAFETY: all pointers are to continuations of this store (C2) or to the caller's frame. What is
     // dereferenced on the way is not borrowed across a switch.
     unsafe {
-        check::active_chain(parent);
+        check::active_chain(Backend::Libcall, parent);
         let parent_entry: *mut VMEntryState =
             if VMContRef::is_continuation(parent) { &raw mut (*parent).entry } else { &raw mut initial };
         *parent_entry = host.entry();
 
         if let Err(error) = make_ready(host, inner) {
-            host.raise(error);
+            host.note_trap(error);
             return UNWIND;
         }
         loop {
@@ -92,9 +79,9 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
             enter(host, inner);
             let signal = loop {
                 let fiber = (*Continuation::fiber_of(last.as_ptr())).fiber.as_ref().expect("L2");
-                match fiber.resume(last) {
+                match fiber.resume(last.cast()) {
                     // Another handler's: suspend with it, and go on here once this stack is resumed.
-                    Err(signal) if signal.last() != last => forward(parent, signal),
+                    Err(signal) if signal.last() != last.cast() => forward(parent, signal),
                     Err(Signal::Call { call, data, .. }) => call(data),
                     result => break result,
                 }
@@ -102,7 +89,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
             host.set_current(parent);
             host.set_stack_limit(parent_limit);
             host.set_entry(&*parent_entry);
-            check::active_chain(parent);
+            check::active_chain(Backend::Libcall, parent);
             match signal {
                 Ok(returned) => {
                     if returned {
@@ -118,17 +105,9 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
                     return if returned { RETURNED } else { UNWIND };
                 }
                 Err(Signal::Suspend { captured, .. }) => return captured.as_ptr().expose_provenance() as u64,
-                Err(Signal::Switch { target, .. }) => inner = target,
+                Err(Signal::Switch { target, .. }) => inner = target.cast(),
                 Err(Signal::Call { .. }) => unreachable!("the loop above takes it"),
             }
-        }
-    }
-}
-
-impl Signal {
-    fn last(&self) -> NonNull<Continuation> {
-        match self {
-            Signal::Suspend { last, .. } | Signal::Switch { last, .. } | Signal::Call { last, .. } => *last,
         }
     }
 }
@@ -140,13 +119,13 @@ impl Signal {
 /// `parent` is running, as is the stack that `signal` names, further out.
 #[inline]
 unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
-    // SAFETY: L4: this is the fiber of `parent`, which runs, and so has set `switch`.
+    // SAFETY: L4: this is the fiber of `parent`, which runs, and so has set `suspend`.
     unsafe {
         debug_assert!(
             VMContRef::is_continuation(parent),
             "a signal's target lies on this side of the host (H2)"
         );
-        (*(*Continuation::fiber_of(parent.cast())).switch).suspend(signal);
+        (*(*Continuation::fiber_of(parent.cast())).suspend).suspend(signal);
     }
 }
 
@@ -186,15 +165,15 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
 }
 
 /// What a fiber runs: the continuation's function.
-fn body<H: Host>(cont: NonNull<Continuation>, switch: &mut Switch) -> bool {
-    let here = ptr::from_ref(&switch).addr();
-    let this = cont.as_ptr();
+fn body<H: Host>(cont: NonNull<VMContRef>, suspend: &mut FiberSuspend) -> bool {
+    let here = ptr::from_ref(&suspend).addr();
+    let this = cont.cast::<Continuation>().as_ptr();
     // SAFETY: `resume` passes the continuation whose fiber this is, fresh a moment ago, with its store's
     // function, context and arguments (H4). `make_ready` set it up. Fields are reached one by one, since
     // the `resume` below borrows the fiber.
     unsafe {
         let part: *mut FiberPart = Continuation::fiber_of(this);
-        (*part).switch = switch;
+        (*part).suspend = suspend;
         (*part).start = here;
         (*this).vm.stack_limit = here.saturating_sub((*part).wasm_stack);
         let (args, len) = Continuation::buffer(this);
@@ -239,7 +218,7 @@ unsafe fn link(
 pub(crate) unsafe fn call_below(
     current: NonNull<VMContRef>,
     outermost: *mut VMContRef,
-    call: Call,
+    call: HostCall,
     data: *mut (),
 ) {
     let last =
@@ -247,7 +226,7 @@ pub(crate) unsafe fn call_below(
     // SAFETY: L4: this is the fiber of `current`.
     unsafe {
         let part = Continuation::fiber_of(current.as_ptr().cast());
-        (*(*part).switch).suspend(Signal::Call { last, call, data });
+        (*(*part).suspend).suspend(Signal::Call { last, call, data });
     }
 }
 
@@ -262,7 +241,7 @@ unsafe fn enter<H: Host>(host: &mut H, inner: NonNull<Continuation>) {
         host.set_current(inner.as_ptr().cast());
         host.set_stack_limit((*inner.as_ptr()).vm.stack_limit);
         host.set_entry(&(*inner.as_ptr()).vm.entry);
-        check::active_chain(inner.as_ptr().cast());
+        check::active_chain(Backend::Libcall, inner.as_ptr().cast());
     }
 }
 
@@ -323,12 +302,12 @@ pub unsafe fn throw<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
     unsafe {
         if (*cont.as_ptr()).state() == VMContState::Fresh {
             host.continuations().discard(cont);
-            host.raise_pending_exception();
+            host.note_pending_exception();
             return false;
         }
         assert_eq!((*cont.as_ptr()).state(), VMContState::Suspended, "C1: only these have usable references");
         // Compiled code of the native backend hands the news over itself.
-        (*cont.as_ptr()).throws = (!(*cont.as_ptr()).is_native()).into();
+        (*cont.as_ptr()).throws = (host.continuations().backend() == Backend::Libcall).into();
     }
     true
 }
@@ -343,7 +322,7 @@ unsafe fn resumed<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
     if unsafe { std::mem::take(&mut (*cont.as_ptr()).throws) } == 0 {
         return true;
     }
-    host.raise_pending_exception();
+    host.note_pending_exception();
     false
 }
 
@@ -360,7 +339,7 @@ pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u1
     let (last, clause) = match found {
         Ok(found) => found,
         Err(error) => {
-            host.raise(error);
+            host.note_trap(error);
             return false;
         }
     };
@@ -370,7 +349,7 @@ pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u1
         (*frame).clause = clause;
         let obj = capture(host, last, payload, results);
         let inner = Continuation::fiber_of(obj.contref.as_ptr().cast());
-        (*(*inner).switch).suspend(Signal::Suspend { last, captured: obj.contref });
+        (*(*inner).suspend).suspend(Signal::Suspend { last: last.cast(), captured: obj.contref });
         resumed(host, obj.contref)
     }
 }
@@ -401,7 +380,7 @@ pub unsafe fn switch<H: Host>(
         let last = match found.and_then(|(last, ())| make_ready(host, target).map(|()| last)) {
             Ok(last) => last,
             Err(error) => {
-                host.raise(error);
+                host.note_trap(error);
                 return false;
             }
         };
@@ -411,7 +390,7 @@ pub unsafe fn switch<H: Host>(
         assert!(place < values.capacity, "C3: the target's last argument has a slot");
         *values.data.add(place as usize) = VMContObj::to_slot(Some(obj));
         let inner = Continuation::fiber_of(obj.contref.as_ptr().cast());
-        (*(*inner).switch).suspend(Signal::Switch { last, target });
+        (*(*inner).suspend).suspend(Signal::Switch { last: last.cast(), target: target.cast() });
         resumed(host, obj.contref)
     }
 }

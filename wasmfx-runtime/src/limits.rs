@@ -1,4 +1,4 @@
-//! Every limit, with its reason. Those that the compiler knows too are in `layout.rs`.
+//! Every limit, with its reason. Those that the compiler knows too are in `abi/`.
 
 /// Continuations a store may hold, unless the engine's configuration says otherwise.
 ///
@@ -32,7 +32,7 @@ pub const MIN_WASM_STACK: usize = 16 << 10;
 ///
 /// | what | bytes, at most |
 /// | --- | --- |
-/// | a trampoline from Wasm to the host: [`MAX_HOST_CALL_FRAME`](crate::layout::MAX_HOST_CALL_FRAME), which the compiler holds to | 33,000 |
+/// | a trampoline from Wasm to the host: [`MAX_HOST_CALL_FRAME`](crate::abi::MAX_HOST_CALL_FRAME), which the compiler holds to | 33,000 |
 /// | the first frames of a host call, before it leaves the stack | 3 KiB |
 /// | a signal handler that has no stack of its own and uses 8 KiB, and the registers that the system saves for it | 12 KiB |
 /// | together | 48,360 of 49,152 |

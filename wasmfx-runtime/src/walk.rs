@@ -10,7 +10,7 @@
 //!           suspended:  innermost.control, innermost.parent_control, ... up to and without last_ancestor's
 //! ```
 
-use crate::layout::{VMContRef, VMContState, VMControlContext, VMEntryState, VMStack};
+use crate::abi::{Backend, VMContRef, VMContState, VMControlContext, VMEntryState, VMStackHeader};
 use std::ptr::NonNull;
 
 /// The frame pointer at which the frames end on the stack of `current`. `last_entry_fp` is that of the trampoline that
@@ -18,15 +18,15 @@ use std::ptr::NonNull;
 ///
 /// # Safety
 ///
-/// `current` is null, or what a live store has as its current stack.
-pub unsafe fn entry_fp(current: *mut VMContRef, last_entry_fp: usize) -> usize {
-    match NonNull::new(current) {
-        // SAFETY: the caller vouches for it.
-        Some(cont) if unsafe { cont.as_ref().is_native() } => {
+/// `current` is null, or what a live store of this backend has as its current stack.
+pub unsafe fn entry_fp(backend: Backend, current: *mut VMContRef, last_entry_fp: usize) -> usize {
+    match backend {
+        // SAFETY: the caller vouches for `current`; a running continuation has a stack (L2).
+        Backend::Native if unsafe { VMContRef::is_continuation(current) } => {
             // SAFETY: as above.
-            VMStack::entry_fp(unsafe { cont.as_ref().stack })
+            VMStackHeader::entry_fp(unsafe { (*current).stack })
         }
-        _ => last_entry_fp,
+        Backend::Native | Backend::Libcall => last_entry_fp,
     }
 }
 
@@ -34,26 +34,28 @@ pub unsafe fn entry_fp(current: *mut VMContRef, last_entry_fp: usize) -> usize {
 ///
 /// # Safety
 ///
-/// `current` is null, or what a live store has as its current stack, or had when it was last entered from the host. No
-/// stack is switched while the iterator is used.
+/// `current` is null, or what a live store of this backend has as its current stack, or had when it was last entered from the
+/// host. No stack is switched while the iterator is used.
 pub unsafe fn active_parents(
+    backend: Backend,
     current: *mut VMContRef,
     last_entry_fp: usize,
 ) -> impl Iterator<Item = VMEntryState> {
     let mut cont = current;
     std::iter::from_fn(move || {
-        // SAFETY: each parent of a running continuation is running. With the libcall backend each has
-        // a `parent_entry`.
+        // SAFETY: each parent of a running continuation is running, or the initial stack.
         unsafe {
             if !VMContRef::is_continuation(cont) {
                 return None;
             }
             let this = cont;
             cont = (*this).parent;
-            Some(if (*this).is_native() {
-                left_at(&raw const (*this).parent_control, entry_fp((*this).parent, last_entry_fp))
-            } else {
-                *(*this).parent_entry
+            Some(match backend {
+                Backend::Native => {
+                    let entry_fp = entry_fp(backend, (*this).parent, last_entry_fp);
+                    left_at(&raw const (*this).parent_control, entry_fp)
+                }
+                Backend::Libcall => *(*this).parent_entry,
             })
         }
     })
@@ -63,27 +65,35 @@ pub unsafe fn active_parents(
 ///
 /// # Safety
 ///
-/// `cont` is suspended, and it is not resumed while the iterator is used.
-pub unsafe fn suspended_stacks(cont: NonNull<VMContRef>) -> impl Iterator<Item = VMEntryState> {
-    // SAFETY: the caller vouches for `cont`; what it was captured with is as suspended as itself.
+/// `cont` is a suspended continuation of a store of this backend, and it is not resumed while the iterator is used.
+pub unsafe fn suspended_stacks(
+    backend: Backend,
+    cont: NonNull<VMContRef>,
+) -> impl Iterator<Item = VMEntryState> {
+    // SAFETY: the caller vouches for `cont`; what it was captured with does not run either, and has stacks (L2).
     unsafe {
         let last = (*cont.as_ptr()).last_ancestor;
-        let innermost = if (*cont.as_ptr()).is_native() {
-            left_at(&raw const (*cont.as_ptr()).control, VMStack::entry_fp((*cont.as_ptr()).stack))
-        } else {
-            (*cont.as_ptr()).entry
+        let innermost = match backend {
+            Backend::Native => {
+                let entry_fp = VMStackHeader::entry_fp((*cont.as_ptr()).stack);
+                left_at(&raw const (*cont.as_ptr()).control, entry_fp)
+            }
+            Backend::Libcall => (*cont.as_ptr()).entry,
         };
         let mut next = Some((innermost, cont.as_ptr()));
         std::iter::from_fn(move || {
             let (entry, this) = next?;
-            next = if this == last {
-                None
-            } else if (*this).is_native() {
+            next = (this != last).then(|| {
                 let parent = (*this).parent;
-                Some((left_at(&raw const (*this).parent_control, VMStack::entry_fp((*parent).stack)), parent))
-            } else {
-                Some((*(*this).parent_entry, (*this).parent))
-            };
+                let left = match backend {
+                    Backend::Native => {
+                        let entry_fp = VMStackHeader::entry_fp((*parent).stack);
+                        left_at(&raw const (*this).parent_control, entry_fp)
+                    }
+                    Backend::Libcall => *(*this).parent_entry,
+                };
+                (left, parent)
+            });
             Some(entry)
         })
     }
@@ -107,7 +117,7 @@ unsafe fn left_at(control: *const VMControlContext, entry_fp: usize) -> VMEntryS
 pub fn bound_values(cont: &VMContRef) -> Option<(NonNull<u128>, usize, u32)> {
     match cont.state() {
         VMContState::Fresh | VMContState::Suspended if cont.values.length > 0 => {
-            Some((NonNull::new(cont.values.data)?, cont.values.length as usize, cont.waits_for))
+            Some((NonNull::new(cont.values.data)?, cont.values.length as usize, cont.bound_types))
         }
         _ => None,
     }

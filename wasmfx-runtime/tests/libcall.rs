@@ -2,11 +2,11 @@
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use wasmfx_runtime::hostcall::on_host_stack;
-use wasmfx_runtime::layout::{
+use wasmfx_runtime::abi::{
     VMContObj, VMContRef, VMContState, VMEntryState, VMResumeFrame, VMSavedEntry, VMTag,
 };
-use wasmfx_runtime::{Continuations, Error, Host, PoolConfig, StackPool, libcall, walk};
+use wasmfx_runtime::hostcall::on_host_stack;
+use wasmfx_runtime::{Backend, Continuations, Error, Host, PoolConfig, StackPool, libcall, walk};
 
 struct Engine {
     continuations: Continuations,
@@ -63,10 +63,10 @@ unsafe impl Host for Engines {
     fn set_stack_limit(&mut self, limit: usize) {
         self.get().stack_limit = limit;
     }
-    fn raise(&mut self, error: Error) {
+    fn note_trap(&mut self, error: Error) {
         assert!(self.get().raised.replace(error).is_none(), "one reason at a time");
     }
-    fn raise_pending_exception(&mut self) {
+    fn note_pending_exception(&mut self) {
         self.log("exception");
     }
     unsafe fn call(func: *mut u8, vmctx: *mut u8, args: *mut u128, len: usize, limit: usize) -> bool {
@@ -161,7 +161,7 @@ fn resume(
             *values.data.add(values.length as usize) = arg;
         }
         match libcall::resume(&mut engine, obj.contref, NonNull::from(&mut frame).cast()) {
-            wasmfx_runtime::layout::RETURNED => Outcome::Returned(result),
+            wasmfx_runtime::abi::RETURNED => Outcome::Returned(result),
             libcall::UNWIND => Outcome::Unwound,
             captured => {
                 let clause = ptr::read_volatile(&frame.frame.clause);
@@ -297,7 +297,7 @@ fn a_suspend_through_many_stacks_captures_them_all() {
                 panic!()
             };
             // SAFETY: nothing runs meanwhile.
-            let stacks = unsafe { walk::suspended_stacks(rest.contref) }.count();
+            let stacks = unsafe { walk::suspended_stacks(Backend::Libcall, rest.contref) }.count();
             assert_eq!(stacks as u128, depth + 2, "those that nest, and the innermost");
             assert!(engine.get().log.is_empty(), "no stack on the way went on");
             // The answer goes to the innermost, whose handler for tag 2 is still the nearest.
@@ -378,21 +378,21 @@ fn a_switch_without_a_prompt_leaves_its_target_alone() {
 /// Calls `f` as a host function of the engine.
 fn host_call<R>(engine: Engines, f: impl FnOnce() -> R) -> R {
     // SAFETY: the engine is alive, and this is the stack that runs.
-    unsafe { on_host_stack(engine.get().continuations.lists(), engine.current(), f) }
+    unsafe { on_host_stack(engine.get().continuations.context(), engine.current(), f) }
 }
 
 /// Calls `f` as an entry into Wasm of the engine.
 fn host_entry<R>(engine: Engines, f: impl FnOnce() -> R) -> R {
-    let lists = engine.get().continuations.lists().as_ptr();
+    let context = engine.get().continuations.context().as_ptr();
     // SAFETY: the engine is alive.
-    let mut saved = unsafe { VMSavedEntry::enter(lists, engine.current(), 1) };
+    let mut saved = unsafe { VMSavedEntry::enter(context, engine.current(), 1) };
     let limit = std::mem::replace(&mut engine.get().stack_limit, 1);
     engine.get().current = engine.get().continuations.initial().as_ptr().expose_provenance();
     let result = f();
     engine.get().current = saved.current.expose_provenance();
     engine.get().stack_limit = limit;
     // SAFETY: as above.
-    unsafe { saved.exchange(lists) };
+    unsafe { saved.exchange(context) };
     result
 }
 
@@ -481,7 +481,7 @@ fn bound_values_say_their_type() {
         // SAFETY: the reference is usable and nothing runs.
         unsafe {
             assert!(walk::bound_values(obj.contref.as_ref()).is_none());
-            ((*obj.contref.as_ptr()).values.length, (*obj.contref.as_ptr()).waits_for) = (2, 7);
+            ((*obj.contref.as_ptr()).values.length, (*obj.contref.as_ptr()).bound_types) = (2, 7);
             let (_, length, ty) = walk::bound_values(obj.contref.as_ref()).expect("two are bound");
             assert_eq!((length, ty), (2, 7));
             (*obj.contref.as_ptr()).values.length = 0;
@@ -491,7 +491,7 @@ fn bound_values_say_their_type() {
         // SAFETY: as above.
         unsafe {
             assert!(walk::bound_values(rest.contref.as_ref()).is_none());
-            ((*rest.contref.as_ptr()).values.length, (*rest.contref.as_ptr()).waits_for) = (1, 9);
+            ((*rest.contref.as_ptr()).values.length, (*rest.contref.as_ptr()).bound_types) = (1, 9);
             let (_, length, ty) = walk::bound_values(rest.contref.as_ref()).expect("one is bound");
             assert_eq!((length, ty), (1, 9));
         }

@@ -6,6 +6,8 @@
 //! | `setup.rs` | lays the pinned upstream crates out in `wasmtime/` and applies `patches/` |
 //! | `stamp.rs` | says whether `wasmtime/` is up to date; the root build script shares this file |
 //! | `patches.rs` | the series itself: export, check, list, and the table for embedders |
+//! | `series.rs` | a patch, read: its header, its size, its group |
+//! | `prefixes.rs` | builds every prefix of the series |
 //! | `run.rs` | the commands that call cargo or the patched `wasmtime` |
 //! | `bench.rs` | runs the benchmarks of the suite and writes the report |
 //! | `results.rs` | what the suite measured, and its statistics |
@@ -18,9 +20,11 @@ mod bench;
 mod chart;
 mod instructions;
 mod patches;
+mod prefixes;
 mod report;
 mod results;
 mod run;
+mod series;
 mod setup;
 #[path = "../../benches/suite/spread.rs"]
 mod spread;
@@ -81,10 +85,17 @@ enum Command {
 enum PatchesCommand {
     /// Rewrite `patches/` from the commits in `wasmtime/`
     Export,
-    /// Say whether `patches/` and `wasmtime/` agree and whether each patch has its header
+    /// Say whether `patches/` and `wasmtime/` agree, each patch has its header, and each prefix was built
     Check,
-    /// List the series with the size of each patch
+    /// List the series by groups, with the size of each patch
     List,
+    /// Print the text of a pull request for a group of patches
+    Pr {
+        /// The group, as `list` names it
+        group: String,
+    },
+    /// Build every prefix of the series, and note in `patches/CHECKED` that it was built (half an hour)
+    Prefixes,
     /// Print the `[patch]` table that an embedder's own workspace needs
     Table(patches::TableArgs),
 }
@@ -100,6 +111,8 @@ fn main() -> ExitCode {
         Command::Patches(PatchesCommand::Export) => patches::export(),
         Command::Patches(PatchesCommand::Check) => patches::check(),
         Command::Patches(PatchesCommand::List) => patches::list(),
+        Command::Patches(PatchesCommand::Pr { group }) => patches::pull_request(&group),
+        Command::Patches(PatchesCommand::Prefixes) => prefixes::prefixes(),
         Command::Patches(PatchesCommand::Table(args)) => patches::table(&args),
     };
     match result {

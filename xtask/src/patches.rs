@@ -1,14 +1,12 @@
 //! The patch series: export, check, list, and the table for embedders.
 
-use crate::{setup, stamp, tools};
+use crate::series::{self, FIXES, Patch};
+use crate::{prefixes, setup, stamp, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-
-/// The longest subject line that still reads as one line.
-const SUBJECT_MAX: usize = 72;
 
 /// Rewrites `patches/` from the commits in `wasmtime/`.
 pub fn export() -> Result<ExitCode> {
@@ -71,6 +69,8 @@ fn series(tree: &Path) -> Result<BTreeMap<String, String>> {
             "--no-color",
             "--diff-algorithm=myers",
             "--unified=3",
+            // The patch that removes what the crates replace is not written.
+            "--irreversible-delete",
             "--src-prefix=a/",
             "--dst-prefix=b/",
         ],
@@ -79,18 +79,32 @@ fn series(tree: &Path) -> Result<BTreeMap<String, String>> {
     tools::output(command)?;
     let mut series = BTreeMap::new();
     if scratch.exists() {
-        for entry in fs::read_dir(&scratch)? {
-            let path = entry?.path();
+        let mut paths = fs::read_dir(&scratch)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        paths.sort();
+        for path in paths {
+            let text = fs::read_to_string(&path)?;
+            if series::subject(&text) == setup::REMOVAL {
+                continue;
+            }
             let name = path.file_name().context("a patch has a name")?.to_string_lossy().into_owned();
-            series.insert(name, fs::read_to_string(&path)?);
+            let (_, name) = name.split_once('-').context("a patch has a number")?;
+            series.insert(format!("{:04}-{name}", series.len() + 1), text);
         }
         fs::remove_dir_all(&scratch)?;
     }
     Ok(series)
 }
 
-/// Compares `patches/` with `wasmtime/`, and looks at each header.
+/// Compares `patches/` with `wasmtime/`, looks at each header, and says whether each prefix was built.
 pub fn check() -> Result<ExitCode> {
+    let count = check_series()?;
+    prefixes::ensure_checked(&tools::root())?;
+    println!("{count} patches agree with wasmtime/, and each prefix was built");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As [`check`], but for the prefixes. Returns how many patches there are.
+pub fn check_series() -> Result<usize> {
     setup::ensure()?;
     let root = tools::root();
     let tree = root.join(stamp::TREE);
@@ -113,67 +127,68 @@ pub fn check() -> Result<ExitCode> {
             ));
         }
     }
-    for (name, text) in &files {
-        if let Err(problem) = check_header(text) {
-            problems.push(format!("patches/{name}: {problem}"));
+    let patches = Patch::read_all(&root)?;
+    for patch in &patches {
+        if let Err(problem) = patch.check() {
+            problems.push(format!("patches/{}: {problem}", patch.name));
         }
+    }
+    if let Err(problem) = series::groups(&patches) {
+        problems.push(problem.to_string());
     }
     if !problems.is_empty() {
         bail!("{}", problems.join("\n"));
     }
-    println!("{} patches agree with wasmtime/", files.len());
-    Ok(ExitCode::SUCCESS)
+    Ok(files.len())
 }
 
-/// A header is `area: what`, a body that says why and how it was tested, and where it was forwarded.
-fn check_header(text: &str) -> Result<()> {
-    let subject = subject(text);
-    ensure!(subject.contains(": "), "the subject `{subject}` is not `area: what`");
-    ensure!(subject.len() <= SUBJECT_MAX, "the subject is longer than {SUBJECT_MAX} characters");
-    ensure!(
-        subject.starts_with("manifests: ")
-            || !text.lines().any(|l| l.starts_with("diff --git ") && l.ends_with("Cargo.toml")),
-        "published manifests differ from upstream's: what changes them goes into the patch `manifests: …`"
-    );
-    let header = text.split("\ndiff --git ").next().unwrap_or_default();
-    let (head, body) = header.split_once("\n\n").context("the header has no body")?;
-    let from = format!("From: {} <{}>", tools::NAME, tools::EMAIL);
-    ensure!(head.lines().any(|line| line == from), "the author is not the series' author: `{from}`");
-    let (why, fields) = body.split_once("\nTested: ").context("the header has no line `Tested: …`")?;
-    ensure!(why.trim().len() > 80, "the header does not say what the patch hooks, and why here");
-    let forwarded = fields.lines().find_map(|line| line.strip_prefix("Forwarded: "));
-    let forwarded = forwarded.context("the header has no line `Forwarded: …`")?;
-    ensure!(
-        forwarded == "no" || forwarded.starts_with("https://") || forwarded.starts_with("not-needed ("),
-        "`Forwarded: {forwarded}` is neither a URL, nor `no`, nor `not-needed (reason)`"
-    );
-    Ok(())
-}
-
-fn subject(text: &str) -> String {
-    let mut lines = text.lines().skip_while(|line| !line.starts_with("Subject: "));
-    let mut subject = lines.next().unwrap_or_default().trim_start_matches("Subject: [PATCH] ").to_string();
-    subject.extend(lines.take_while(|line| line.starts_with(' ')));
-    subject
-}
-
-/// Prints a line per patch: lines added and removed, files, subject.
+/// Prints a line per patch: lines added and removed, files, subject; by group.
 pub fn list() -> Result<ExitCode> {
     let (mut all_added, mut all_removed) = (0, 0);
     println!("  added removed files  patch");
-    for file in stamp::patch_files(&tools::root())? {
-        let text = fs::read_to_string(&file)?;
-        let diff = text.split_once("\ndiff --git ").map_or("", |(_, diff)| diff);
-        let added = diff.lines().filter(|l| l.starts_with('+') && !l.starts_with("+++ ")).count();
-        let removed = diff.lines().filter(|l| l.starts_with('-') && !l.starts_with("--- ")).count();
-        let files = text.matches("\ndiff --git ").count();
-        let number = file.file_name().unwrap_or_default().to_string_lossy();
-        let number = number.split('-').next().unwrap_or_default();
-        println!("{added:7} {removed:7} {files:5}  {number} {}", subject(&text));
-        all_added += added;
-        all_removed += removed;
+    let patches = Patch::read_all(&tools::root())?;
+    for (group, patches) in series::groups(&patches)? {
+        println!("{group}:");
+        for patch in patches {
+            let (added, removed, files) = patch.size();
+            println!("{added:7} {removed:7} {files:5}  {} {}", patch.number(), patch.subject());
+            all_added += added;
+            all_removed += removed;
+        }
     }
     println!("{all_added:7} {all_removed:7}        in all");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the text of a pull request for a group: a title, what its maintainers want to know, how it was tested.
+pub fn pull_request(group: &str) -> Result<ExitCode> {
+    let patches = Patch::read_all(&tools::root())?;
+    let groups = series::groups(&patches)?;
+    let Some((_, patches)) = groups.iter().find(|(name, _)| name == group) else {
+        let names: Vec<_> = groups.iter().map(|(name, _)| name.as_str()).collect();
+        bail!("there is no group `{group}`: the groups are {}", names.join(", "));
+    };
+    match patches[..] {
+        [one] => println!("# {}\n", one.subject()),
+        _ => println!("# Stack switching, {group}: {} commits\n", patches.len()),
+    }
+    let before = groups.iter().take_while(|(name, _)| name != group).map(|(name, _)| name.as_str());
+    let before: Vec<_> = before.filter(|name| *name != FIXES).collect();
+    if group == FIXES {
+        println!("These are bugs of Wasmtime's own, or of Cranelift's. Each commit stands by itself.");
+    } else if before.is_empty() {
+        println!("This needs the crates wasmfx-runtime and wasmfx-cranelift.");
+    } else {
+        println!("This comes after: {}.", before.join(", "));
+    }
+    for patch in patches {
+        let (added, removed, files) = patch.size();
+        println!("\n## {}\n\n{}\n", patch.subject(), patch.body());
+        let field = |name: &str| patch.field(name).unwrap_or_default();
+        println!("- Why it is here: {}", field("Why here"));
+        println!("- Tested: {}", field("Tested"));
+        println!("- Size: {added} lines added, {removed} removed, in {files} files");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -240,45 +255,6 @@ fn relative(path: &Path, from: &Path) -> Result<std::path::PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PATCH: &str = "\
-From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
-From: The wasmfx developers <developers@wasmfx.invalid>
-Date: Thu, 1 Jan 2026 00:00:00 +0000
-Subject: [PATCH] area: what
-
-It calls what is at home in the crates, from the one place that knows when: that is why it is here.
-
-Tested: so
-Forwarded: no
-
-diff --git a/x b/x
-";
-
-    #[test]
-    fn headers() {
-        check_header(PATCH).unwrap();
-        let long = "area: what that goes on for much longer than anybody would want to read in one line";
-        for (from, to) in [
-            ("area: what", "what"),
-            ("area: what", long),
-            ("The wasmfx developers", "Somebody else"),
-            ("from the one place that knows when: that is why it is here.", ""),
-            ("Tested: so\n", ""),
-            ("Forwarded: no\n", ""),
-            ("Forwarded: no\n", "Forwarded: maybe\n"),
-        ] {
-            assert!(check_header(&PATCH.replace(from, to)).is_err(), "{from} -> {to}");
-        }
-        // What is in the diff is not the header.
-        let moved = PATCH.replace("Tested: so\n", "") + "+\nTested: so\nForwarded: no\n";
-        assert!(check_header(&moved).is_err());
-    }
-
-    #[test]
-    fn folded_subjects() {
-        assert_eq!(subject("Subject: [PATCH] area: one\n two\n\nBody"), "area: one two");
-    }
 
     #[test]
     fn relative_paths() {

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! xtask/upstream/Cargo.{toml,lock} --cargo--> registry (checksums checked against the lock file)
-//!     --copy, each crate to its `path_in_vcs`, less `REPLACED`--> wasmtime/, one commit, tag `base`
-//!     --git am patches/*.patch--> one commit per patch --> wasmtime/.stamp
+//!     --copy, each crate to its `path_in_vcs`--> wasmtime/, one commit, tag `base`
+//!     --git am the patches of the group `fixes`--> one commit per patch
+//!     --remove `REPLACED`--> one commit
+//!     --git am the other patches--> one commit per patch --> wasmtime/.stamp
 //! ```
 //!
 //! The folders are those of Wasmtime's repository, so that a patch applies both here and to a checkout
 //! of the commit that the crates were published from.
 
+use crate::series::{FIXES, Patch};
 use crate::{stamp, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
@@ -20,6 +23,9 @@ const OURS: [&str; 2] = [".stamp", "target/"];
 
 /// The commit of the published crates, which the patches build on.
 pub const BASE: &str = "base";
+
+/// The subject of the commit that removes [`REPLACED`].
+pub const REMOVAL: &str = "wasmfx: remove what the crates replace";
 
 /// Upstream's own stack switching, which our crates replace. Removed here by name, so that no patch
 /// carries its text.
@@ -65,15 +71,6 @@ pub fn setup(force: bool) -> Result<ExitCode> {
     for package in &crates {
         copy_crate(package, &new.join(&package.path_in_vcs))
             .with_context(|| format!("cannot lay out {}", package.name))?;
-    }
-    for path in REPLACED {
-        let path = new.join(path);
-        ensure!(
-            path.exists(),
-            "upstream has no {}: bring REPLACED in xtask/src/setup.rs up to date",
-            path.display()
-        );
-        remove(&path)?;
     }
     commit_base(&new, &crates)?;
     apply(&root, &new)?;
@@ -182,10 +179,12 @@ fn path_in_vcs(source: &Path) -> Result<PathBuf> {
     let file = source.join(".cargo_vcs_info.json");
     let text = fs::read_to_string(&file)
         .with_context(|| format!("{} does not say where it was published from", file.display()))?;
-    let key = "\"path_in_vcs\": \"";
-    let start = text.find(key).context("`path_in_vcs` is missing")? + key.len();
-    let end = text[start..].find('"').context("`path_in_vcs` is cut off")? + start;
-    let path = PathBuf::from(&text[start..end]);
+    #[derive(serde::Deserialize)]
+    struct Info {
+        path_in_vcs: PathBuf,
+    }
+    let Info { path_in_vcs: path } =
+        serde_json::from_str(&text).with_context(|| format!("cannot understand {}", file.display()))?;
     ensure!(path.is_relative(), "`path_in_vcs` is not a relative path");
     Ok(path)
 }
@@ -212,10 +211,6 @@ fn commit_base(tree: &Path, crates: &[Upstream]) -> Result<()> {
     for package in crates {
         message += &format!("{} {}\n", package.name, package.version);
     }
-    message += "\nless what wasmfx replaces:\n";
-    for path in REPLACED {
-        message += &format!("{path}\n");
-    }
     tools::output(tools::git(tree, ["init", "--quiet", "--initial-branch=wasmfx"]))?;
     fs::create_dir_all(tree.join(".git/info"))?;
     fs::write(tree.join(".git/info/exclude"), OURS.join("\n"))?;
@@ -231,9 +226,31 @@ fn commit_base(tree: &Path, crates: &[Upstream]) -> Result<()> {
     Ok(())
 }
 
+/// Commits the removal of [`REPLACED`].
+fn remove_replaced(tree: &Path) -> Result<()> {
+    for path in REPLACED {
+        let path = tree.join(path);
+        ensure!(
+            path.exists(),
+            "upstream has no {}: bring REPLACED in xtask/src/setup.rs up to date",
+            path.display()
+        );
+        remove(&path)?;
+    }
+    let mut commit = tools::git(tree, ["commit", "--quiet", "--all", "--message", REMOVAL]);
+    commit.env("GIT_AUTHOR_DATE", BASE_DATE).env("GIT_COMMITTER_DATE", BASE_DATE);
+    tools::output(commit).map(drop)
+}
+
 fn apply(root: &Path, tree: &Path) -> Result<()> {
+    let mut removed = false;
     for patch in stamp::patch_files(root)? {
         let name = patch.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&patch)?;
+        if !removed && (Patch { name: name.clone(), text }).group() != FIXES {
+            remove_replaced(tree)?;
+            removed = true;
+        }
         eprintln!("Applying {name}");
         let mut am =
             tools::git(tree, ["am", "--quiet", "--keep-non-patch", "--committer-date-is-author-date"]);

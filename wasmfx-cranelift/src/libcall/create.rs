@@ -1,19 +1,18 @@
 //! `cont.new`. (`cont.bind` switches no stack: `lib.rs` has it for all backends.)
 
 use crate::env::{Builtin, FuncEnv};
+use crate::operands::New;
 use crate::view::{ContObj, ContRef};
 use cranelift_codegen::ir::{InstBuilder, Value, types::I32};
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{TypeIndex, WasmResult};
+use wasmtime_environ::WasmResult;
 
 pub(super) fn cont_new(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    _ty: TypeIndex,
-    func: Value,
-    params: usize,
-    results: usize,
+    new: New,
 ) -> WasmResult<Value> {
+    let New { func, params, results, .. } = new;
     let vmctx = env.vmctx(builder);
     let params = builder.ins().iconst(I32, params as i64);
     let results = builder.ins().iconst(I32, results as i64);

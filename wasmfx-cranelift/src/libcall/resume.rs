@@ -1,12 +1,13 @@
 //! `resume`.
 
-use crate::checks::Checked;
+use crate::dispatch::dispatch;
 use crate::env::{Builtin, FuncEnv};
-use crate::handlers::{self, Clause, Input};
-use crate::view::Handed;
+use crate::frame;
+use crate::operands::Resume;
+use crate::view::SwitchResult;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{WasmResult, WasmValType};
+use wasmtime_environ::WasmResult;
 
 /// ```text
 ///   fill the frame
@@ -23,16 +24,14 @@ use wasmtime_environ::{WasmResult, WasmValType};
 pub(super) fn resume(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    cont: Checked,
-    _input: Input<'_>,
-    results: &[WasmValType],
-    clauses: &[Clause],
+    resume: Resume<'_>,
 ) -> WasmResult<Vec<Value>> {
-    let (frame, payload) = handlers::resume_frame(env, builder, clauses, results.len());
+    let Resume { cont, results, clauses, .. } = resume;
+    let (frame, payload) = frame::resume_frame(env, builder, clauses, results.len());
     let vmctx = env.vmctx(builder);
     let handed = env.call(builder, Builtin::Resume, &[vmctx, cont.contref.0, frame.0])?;
     let returned = builder.create_block();
-    handlers::dispatch(env, builder, Handed(handed), frame, clauses, returned);
+    dispatch(env, builder, SwitchResult(handed), frame, clauses, returned);
     builder.seal_block(returned);
     Ok(payload.load(env, builder, results))
 }

@@ -1,10 +1,11 @@
 //! `suspend`.
 
 use crate::env::{Builtin, FuncEnv};
-use crate::handlers;
+use crate::frame;
+use crate::operands::Suspend;
 use cranelift_codegen::ir::{InstBuilder, Value, types::I32};
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
+use wasmtime_environ::WasmResult;
 
 /// ```text
 ///   store the payload where the results will be
@@ -14,11 +15,10 @@ use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
 pub(super) fn suspend(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    tag: TagIndex,
-    args: &[Value],
-    results: &[WasmValType],
+    suspend: Suspend<'_>,
 ) -> WasmResult<Vec<Value>> {
-    let payload = handlers::payload(env, builder, args.len().max(results.len()));
+    let Suspend { tag, args, results } = suspend;
+    let payload = frame::payload(env, builder, args.len().max(results.len()));
     payload.store(env, builder, args);
     let vmctx = env.vmctx(builder);
     let tag = env.tag_address(&mut builder.cursor(), tag);

@@ -1,7 +1,8 @@
 //! `switch`.
 
 use crate::env::{Builtin, FuncEnv};
-use crate::handlers::{self, Target};
+use crate::frame;
+use crate::operands::Target;
 use cranelift_codegen::ir::{InstBuilder, Value, types::I32};
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, WasmResult};
@@ -17,7 +18,7 @@ pub(super) fn switch(
     target: Target,
 ) -> WasmResult<Vec<Value>> {
     let Target { cont: target, args, received, .. } = target;
-    let payload = handlers::payload(env, builder, received.len());
+    let payload = frame::payload(env, builder, received.len());
     let vmctx = env.vmctx(builder);
     let tag = env.tag_address(&mut builder.cursor(), tag);
     let count = builder.ins().iconst(I32, received.len() as i64);

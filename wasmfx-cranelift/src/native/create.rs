@@ -1,15 +1,16 @@
 //! `cont.new`.
 
-use super::native;
+use super::engine::native;
 use crate::env::{Builtin, FuncEnv};
-use crate::view::{ContObj, ContRef, Lists};
+use crate::operands::New;
+use crate::view::{ContObj, ContRef, Context};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types::I32};
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::INLINE_ARGS;
-use wasmtime_environ::{TypeIndex, WasmResult};
+use wasmfx_runtime::abi::INLINE_ARGS;
+use wasmtime_environ::WasmResult;
 
 /// ```text
-///   brif lists.free, take, ask
+///   brif context.free, take, ask
 /// take:
 ///   take the first free continuation, say what it will run
 ///   jump made(it)
@@ -25,25 +26,23 @@ use wasmtime_environ::{TypeIndex, WasmResult};
 pub(super) fn cont_new(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    ty: TypeIndex,
-    func: Value,
-    params: usize,
-    _results: usize,
+    new: New,
 ) -> WasmResult<Value> {
+    let New { ty, func, params, .. } = new;
     let vmctx = env.vmctx(builder);
     let ask = builder.create_block();
     let made = builder.create_block();
     builder.append_block_param(made, env.pointer_type());
-    native(env).settle(builder);
+    native(env).flush_counters(builder);
     if params <= INLINE_ARGS {
         let take = builder.create_block();
         builder.set_cold_block(ask);
-        let lists = Lists(native(env).continuations(builder));
-        let free = lists.free(env, builder);
+        let context = Context(native(env).continuation_context(builder));
+        let free = context.free(env, builder);
         builder.ins().brif(free.0, take, &[], ask, &[]);
         builder.seal_block(take);
         builder.switch_to_block(take);
-        lists.take_free(env, builder, free);
+        context.take_free(env, builder, free);
         free.set_fresh(env, builder, func, vmctx, params);
         builder.ins().jump(made, &[BlockArg::Value(free.0)]);
     } else {
@@ -63,7 +62,7 @@ pub(super) fn cont_new(
     contref.set_entry(env, builder, entry);
     let revision = contref.revision(env, builder);
     if params <= INLINE_ARGS {
-        env.shared().made.insert([contref.0, revision]);
+        env.function_state().made.insert([contref.0, revision]);
     }
     Ok(ContObj::new(&mut builder.cursor(), contref, revision).0)
 }

@@ -1,11 +1,11 @@
 //! Entry code: what a fresh continuation runs first.
 
-use super::NO_RETURN;
+use super::current::NO_RETURN;
 use crate::env::Memory;
-use crate::view::{ContRef, Lists};
+use crate::view::{ContRef, Context};
 use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, condcodes::IntCC};
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::{INLINE_ARGS, KEPT, RETURNED};
+use wasmfx_runtime::abi::{INLINE_ARGS, KEPT, RETURNED};
 
 /// With so few values, in and out, a frame of entry code is a small part of the smallest stack: 48 bytes for each, at most.
 const MAX_UNCHECKED: usize = 64;
@@ -18,7 +18,7 @@ pub struct Entry {
     /// The signature for calls from Wasm: the callee's context, the caller's, then the parameters.
     pub signature: Signature,
     /// Whether the engine's runtime wants to know of every end.
-    pub tell: bool,
+    pub notify_runtime: bool,
 }
 
 /// The environment of entry code.
@@ -26,8 +26,8 @@ pub trait EntryEnv: Memory {
     /// Loads the code for calls from Wasm and the callee's context from a `VMFuncRef`.
     fn load_callee(&mut self, builder: &mut FunctionBuilder<'_>, func_ref: Value) -> (Value, Value);
 
-    /// The address of the `VMContinuations` of the store of an instance.
-    fn continuations(&mut self, builder: &mut FunctionBuilder<'_>, vmctx: Value) -> Value;
+    /// The address of the `VMContinuationContext` of the store of an instance.
+    fn continuation_context(&mut self, builder: &mut FunctionBuilder<'_>, vmctx: Value) -> Value;
 
     /// Traps, for an instance: the stack is exhausted. This ends the block.
     fn exhausted(&mut self, builder: &mut FunctionBuilder<'_>, vmctx: Value);
@@ -42,7 +42,7 @@ pub trait EntryEnv: Memory {
 ///   trap if the stack limit is passed, and values are so many that it may be
 ///   results = call func(vmctx, caller_vmctx, args...)
 ///   store the results where the resume's frame says
-///   brif lists.room, free, keep
+///   brif context.room, free, keep
 /// free:
 ///   put this stack and contref on the lists
 ///   stack_switch(contref.control, contref.parent_control, contref and returned)
@@ -73,17 +73,17 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
         frame.results(env, builder).store(env, builder, &results);
     }
     // Its own buffer of arguments the runtime frees.
-    if !entry.tell && inline {
+    if !entry.notify_runtime && inline {
         let free = builder.create_block();
         let keep = builder.create_block();
         builder.set_cold_block(keep);
-        let lists = Lists(env.continuations(builder, caller_vmctx));
-        let room = lists.room(env, builder);
+        let context = Context(env.continuation_context(builder, caller_vmctx));
+        let room = context.room(env, builder);
         builder.ins().brif(room, free, &[], keep, &[]);
         builder.seal_block(free);
         builder.seal_block(keep);
         builder.switch_to_block(free);
-        lists.put(env, builder, contref);
+        context.put(env, builder, contref);
         leave(builder, contref, RETURNED);
         builder.switch_to_block(keep);
     }
@@ -93,7 +93,7 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
 /// Traps if the frame of the entry code, which is on the stack already, leaves nothing of Wasm's part.
 ///
 /// ```text
-///   | VMStack              |
+///   | VMStackHeader              |
 ///   | frame of entry code  |  a thousand v128 each way: 48 KiB, more than the smallest stack has for Wasm
 ///   | trampoline to host   |  32 KiB: below the limit, this has room; it does not check
 /// ```

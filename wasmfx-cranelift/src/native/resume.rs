@@ -1,14 +1,17 @@
 //! `resume`, `resume_throw` and `resume_throw_ref`.
 
-use super::{NO_RETURN, ensure_started, make_current, native, own_stack};
-use crate::checks::Checked;
+use super::current::{NO_RETURN, make_current, own_stack};
+use super::engine::native;
+use super::start::ensure_started;
+use crate::dispatch::dispatch;
 use crate::env::{FuncEnv, NativeBuiltin};
-use crate::handlers::{self, Clause, Input};
-use crate::view::Handed;
+use crate::frame;
+use crate::operands::{Input, Resume};
+use crate::view::SwitchResult;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC};
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::{KEPT, RAISE, RETURNED, UNWOUND};
-use wasmtime_environ::{WasmResult, WasmValType};
+use wasmfx_runtime::abi::{KEPT, RAISE, RETURNED, UNWOUND};
+use wasmtime_environ::WasmResult;
 
 /// ```text
 ///   call start if it is fresh
@@ -37,11 +40,9 @@ use wasmtime_environ::{WasmResult, WasmValType};
 pub(super) fn resume(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    cont: Checked,
-    input: Input<'_>,
-    results: &[WasmValType],
-    clauses: &[Clause],
+    resume: Resume<'_>,
 ) -> WasmResult<Vec<Value>> {
+    let Resume { cont, input, results, clauses } = resume;
     let (payload, limit) = match input {
         Input::Values(_) => (cont.contref.0, ensure_started(env, builder, cont)?),
         // A fresh one has raised it already.
@@ -50,21 +51,21 @@ pub(super) fn resume(
             (raise, cont.contref.stack_limit(env, builder))
         }
     };
-    let (frame, values) = handlers::resume_frame(env, builder, clauses, results.len());
+    let (resume_frame, values) = frame::resume_frame(env, builder, clauses, results.len());
 
     let (parent, parent_limit) = own_stack(env, builder);
     cont.consume(env, builder);
     let last = make_current(env, builder, cont, limit);
-    last.set_parent(env, builder, parent, frame);
+    last.set_parent(env, builder, parent, resume_frame);
     parent.set_child(env, builder, last);
     let own = last.parent_control(builder);
     let theirs = cont.contref.control(builder);
-    let handed = Handed(native(env).stack_switch(builder, own.0, theirs.0, payload));
+    let handed = SwitchResult(native(env).stack_switch(builder, own.0, theirs.0, payload));
     native(env).set_current(builder, parent.0);
     native(env).set_stack_limit(builder, parent_limit);
 
     let ended = builder.create_block();
-    handlers::dispatch(env, builder, handed, frame, clauses, ended);
+    dispatch(env, builder, handed, resume_frame, clauses, ended);
     builder.seal_block(ended);
     let [returned, other, kept, unwound] = std::array::from_fn(|_| builder.create_block());
     [other, kept, unwound].into_iter().for_each(|block| builder.set_cold_block(block));

@@ -1,9 +1,9 @@
 //! The search for a handler.
 
-use super::native;
+use super::engine::native;
 use crate::env::{FuncEnv, Trap};
 use crate::view::{ClauseKind, ContRef, ResumeFrame};
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, condcodes::IntCC, types::I32};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, condcodes::IntCC, types::I32};
 use cranelift_frontend::FunctionBuilder;
 
 /// What a search finds.
@@ -19,31 +19,33 @@ pub(super) struct Found {
 /// Finds the innermost `resume` with a clause of this kind for `tag`, and its first such clause; traps if there is
 /// none on this side of the host and of the nearest barrier.
 ///
-/// Mostly it is the first clause of the `resume` that runs the current stack. Where it is farther out it mostly is where it
-/// was the last time: `wasmfx_runtime::native`, N5.
+/// Mostly it is the first clause of the `resume` that runs the current stack, which the code checks first. If it is farther out, it
+/// mostly is where it was the last time, and the handler cache says where that was: `wasmfx_runtime::native`, N5.
 ///
 /// The frame of the initial stack is a barrier, so that each search that finds nothing ends with one.
 ///
 /// ```text
 ///   frame = current.resume
-///   brif frame.first == tag, found(current, frame, 0), far
-/// far:
-///   jump stack(current.far for tag, or current)
+///   brif frame.first == tag, found(current, frame, 0), cached
+/// cached:
+///   jump stack(current.handler_cache for tag, or current)
 /// stack(cont):
 ///   frame = cont.resume
-///   brif first == end, outwards, clause(first)
+///   brif first == end, empty, clause(first)
+/// empty:
+///   brif frame is a barrier, unhandled, outwards
 /// clause(p):
 ///   brif *p == tag, taken, next
 /// next:
 ///   brif p + 8 != end, clause(p + 8), outwards
 /// outwards:
-///   cont knows no far handler
-///   brif frame is a barrier, unhandled, stack(cont.parent)
+///   clear cont.handler_cache
+///   jump stack(cont.parent)
 /// unhandled:
 ///   write back what the function caches of its store, and trap
 /// taken:
-///   cont knows no far handler
-///   current.far for tag = cont
+///   clear cont.handler_cache
+///   current.handler_cache for tag = cont
 ///   jump found(cont, frame, n)
 /// found(last, frame, clause):
 /// ```
@@ -59,42 +61,102 @@ pub(super) fn search(
     for ty in [pointer, pointer, I32] {
         builder.append_block_param(found, ty);
     }
-    let far = builder.create_block();
-    let stack = builder.create_block();
-    builder.append_block_param(stack, pointer);
-    builder.set_cold_block(far);
-    builder.set_cold_block(stack);
+    let cached = builder.create_block();
+    builder.set_cold_block(cached);
 
     // In front of the branches: what they cost is the same on all sides.
-    native(env).settle(builder);
+    native(env).flush_counters(builder);
     let frame = current.resume(env, builder);
     let first = frame.first(env, builder, kind);
     let matches = builder.ins().icmp(IntCC::Equal, first, tag);
     let zero = builder.ins().iconst(I32, 0);
     let found_first = [current.0, frame.0, zero].map(BlockArg::Value);
-    builder.ins().brif(matches, found, &found_first, far, &[]);
-    builder.seal_block(far);
+    builder.ins().brif(matches, found, &found_first, cached, &[]);
+    builder.seal_block(cached);
 
-    builder.switch_to_block(far);
-    let key = match kind {
-        ClauseKind::Suspend => tag,
-        ClauseKind::Switch => builder.ins().bor_imm_s(tag, 1),
-    };
-    let begin = current.far(env, builder, key);
-    builder.ins().jump(stack, &[BlockArg::Value(begin.0)]);
+    builder.switch_to_block(cached);
+    search_stacks(env, builder, kind, current, tag, found);
 
-    builder.switch_to_block(stack);
-    let cont = ContRef(builder.block_params(stack)[0]);
-    let [unhandled, outwards, clause, taken, next] = std::array::from_fn(|_| {
+    builder.seal_block(found);
+    builder.switch_to_block(found);
+    let [last, frame, clause] = builder.block_params(found)[..] else { unreachable!("it has three") };
+    Found { last: ContRef(last), frame: ResumeFrame(frame), clause }
+}
+
+/// Searches stack by stack, and goes to `found`: what [`search`] does from `cached` on.
+fn search_stacks(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    kind: ClauseKind,
+    current: ContRef,
+    tag: Value,
+    found: Block,
+) {
+    let [stack, outwards, taken] = std::array::from_fn(|_| {
         let block = builder.create_block();
         builder.set_cold_block(block);
         block
     });
+    builder.append_block_param(stack, env.pointer_type());
+    let key = match kind {
+        ClauseKind::Suspend => tag,
+        ClauseKind::Switch => builder.ins().bor_imm_s(tag, 1),
+    };
+    let begin = current.cached_handler(env, builder, key);
+    builder.ins().jump(stack, &[BlockArg::Value(begin.0)]);
+
+    builder.switch_to_block(stack);
+    let cont = ContRef(builder.block_params(stack)[0]);
     let frame = cont.resume(env, builder);
+    let (first, at) = search_clauses(env, builder, kind, frame, tag, taken, outwards);
+
+    builder.switch_to_block(outwards);
+    cont.clear_handler_cache(env, builder);
+    let parent = cont.parent(env, builder);
+    builder.ins().jump(stack, &[BlockArg::Value(parent.0)]);
+    builder.seal_block(stack);
+
+    builder.switch_to_block(taken);
+    // It gets another resume, too.
+    cont.clear_handler_cache(env, builder);
+    current.set_handler_cache(env, builder, key, cont);
+    let bytes = builder.ins().isub(at, first);
+    let number = builder.ins().ushr_imm_u(bytes, i64::from(size_of::<u64>().trailing_zeros()));
+    let number = builder.ins().ireduce(I32, number);
+    builder.ins().jump(found, &[cont.0, frame.0, number].map(BlockArg::Value));
+}
+
+/// Looks for a clause for `tag` in one frame, and goes to `taken` or to `outwards`, which it seals, or traps at a barrier. Returns the address of the
+/// frame's first tag, and in `taken` that of the clause's.
+fn search_clauses(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    kind: ClauseKind,
+    frame: ResumeFrame,
+    tag: Value,
+    taken: Block,
+    outwards: Block,
+) -> (Value, Value) {
+    let [empty, unhandled, clause, next] = std::array::from_fn(|_| {
+        let block = builder.create_block();
+        builder.set_cold_block(block);
+        block
+    });
+    builder.append_block_param(clause, env.pointer_type());
     let (first, end) = frame.tags(env, builder, kind);
-    builder.append_block_param(clause, pointer);
     let none = builder.ins().icmp(IntCC::Equal, first, end);
-    builder.ins().brif(none, outwards, &[], clause, &[BlockArg::Value(first)]);
+    builder.ins().brif(none, empty, &[], clause, &[BlockArg::Value(first)]);
+    builder.seal_block(empty);
+
+    // A barrier has no clauses.
+    builder.switch_to_block(empty);
+    let barrier = frame.is_barrier(env, builder);
+    builder.ins().brif(barrier, unhandled, &[], outwards, &[]);
+    builder.seal_block(unhandled);
+
+    builder.switch_to_block(unhandled);
+    native(env).write_back(builder);
+    env.trap(builder, Trap::UnhandledTag);
 
     builder.switch_to_block(clause);
     let at = builder.block_params(clause)[0];
@@ -110,30 +172,5 @@ pub(super) fn search(
     builder.ins().brif(more, clause, &[BlockArg::Value(after)], outwards, &[]);
     builder.seal_block(clause);
     builder.seal_block(outwards);
-
-    builder.switch_to_block(outwards);
-    cont.clear_far(env, builder);
-    let parent = cont.parent(env, builder);
-    let barrier = frame.is_barrier(env, builder);
-    builder.ins().brif(barrier, unhandled, &[], stack, &[BlockArg::Value(parent.0)]);
-    builder.seal_block(stack);
-    builder.seal_block(unhandled);
-
-    builder.switch_to_block(unhandled);
-    native(env).write_back(builder);
-    env.trap(builder, Trap::UnhandledTag);
-
-    builder.switch_to_block(taken);
-    // It gets another resume, too.
-    cont.clear_far(env, builder);
-    current.set_far(env, builder, key, cont);
-    let bytes = builder.ins().isub(at, first);
-    let number = builder.ins().ushr_imm_u(bytes, i64::from(size_of::<u64>().trailing_zeros()));
-    let number = builder.ins().ireduce(I32, number);
-    builder.ins().jump(found, &[cont.0, frame.0, number].map(BlockArg::Value));
-
-    builder.seal_block(found);
-    builder.switch_to_block(found);
-    let [last, frame, clause] = builder.block_params(found)[..] else { unreachable!("it has three") };
-    Found { last: ContRef(last), frame: ResumeFrame(frame), clause }
+    (first, at)
 }

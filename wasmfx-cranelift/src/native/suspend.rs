@@ -1,13 +1,16 @@
 //! `suspend`.
 
+use super::current::{after_resumption, own_stack};
+use super::engine::native;
 use super::search::{Found, search};
-use super::{go_on, native, own_stack, slots};
+use super::start::slots;
 use crate::env::FuncEnv;
+use crate::operands::Suspend;
 use crate::view::{ClauseKind, Waits};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
-use wasmfx_runtime::layout::INLINE_ARGS;
-use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
+use wasmfx_runtime::abi::INLINE_ARGS;
+use wasmtime_environ::WasmResult;
 
 /// ```text
 ///   find the clause, or trap
@@ -20,10 +23,9 @@ use wasmtime_environ::{TagIndex, WasmResult, WasmValType};
 pub(super) fn suspend(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    tag: TagIndex,
-    args: &[Value],
-    results: &[WasmValType],
+    suspend: Suspend<'_>,
 ) -> WasmResult<Vec<Value>> {
+    let Suspend { tag, args, results } = suspend;
     let address = env.tag_address(&mut builder.cursor(), tag);
     let (current, _) = own_stack(env, builder);
     let Found { last, frame, clause } = search(env, builder, ClauseKind::Suspend, current, address);
@@ -35,11 +37,11 @@ pub(super) fn suspend(
     sent.store(env, builder, args);
     let place = slots.unwrap_or_else(|| current.args(builder));
     let place = (args.len() > INLINE_ARGS || !results.is_empty()).then_some(place);
-    current.set_suspended(env, builder, last, Waits { place, capacity: results.len() });
+    current.set_waiting(env, builder, last, Waits { place, capacity: results.len() });
     let own = current.control(builder);
     let handlers = last.parent_control(builder);
     let handed = native(env).stack_switch(builder, own.0, handlers.0, current.0);
-    let current = go_on(env, builder, handed)?;
+    let current = after_resumption(env, builder, handed)?;
     let place = slots.unwrap_or_else(|| current.args(builder));
     Ok(place.load(env, builder, results))
 }

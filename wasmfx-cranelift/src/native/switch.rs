@@ -1,9 +1,11 @@
 //! `switch`.
 
+use super::current::{after_resumption, make_current, own_stack};
+use super::engine::native;
 use super::search::{Found, search};
-use super::{ensure_started, go_on, make_current, native, own_stack, slots};
+use super::start::{ensure_started, slots};
 use crate::env::FuncEnv;
-use crate::handlers::Target;
+use crate::operands::Target;
 use crate::view::{ClauseKind, ContObj, Waits};
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
@@ -35,7 +37,7 @@ pub(super) fn switch(
     let prompt = last.parent(env, builder);
     let place = slots.unwrap_or_else(|| current.args(builder));
     let place = (!received.is_empty()).then_some(place);
-    current.set_suspended(env, builder, last, Waits { place, capacity: received.len() });
+    current.set_waiting(env, builder, last, Waits { place, capacity: received.len() });
     let revision = current.revision(env, builder);
     let obj = ContObj::new(&mut builder.cursor(), current, revision);
     last_arg.store(env, builder, &[obj.0]);
@@ -50,7 +52,7 @@ pub(super) fn switch(
     let own = current.control(builder);
     let theirs = target.contref.control(builder);
     let handed = native(env).stack_switch(builder, own.0, theirs.0, target.contref.0);
-    let current = go_on(env, builder, handed)?;
+    let current = after_resumption(env, builder, handed)?;
     let place = slots.unwrap_or_else(|| current.args(builder));
     Ok(place.load(env, builder, &received))
 }

@@ -1,11 +1,10 @@
 //! Targets without a native backend: no code that was compiled for one runs here.
 
-use crate::hostcall::Call;
-use crate::layout::VMControlContext;
+use crate::abi::VMControlContext;
 
 pub(crate) const CALLS_ON: bool = false;
 
-pub(crate) unsafe fn call_on(_sp: usize, _f: Call, _data: *mut ()) {
+pub(crate) unsafe fn call_on(_sp: usize, _f: extern "C" fn(*mut ()), _data: *mut ()) {
     unreachable!("who asks first does not call this")
 }
 

@@ -1,7 +1,6 @@
 //! x86-64, System V.
 
-use crate::hostcall::Call;
-use crate::layout::VMControlContext;
+use crate::abi::VMControlContext;
 use std::arch::{asm, naked_asm};
 
 pub(crate) const CALLS_ON: bool = true;
@@ -21,13 +20,13 @@ pub(crate) const CALLS_ON: bool = true;
 /// 1. What lies below `sp` is stack that nobody uses, as much as `f` needs.
 /// 2. `f` returns here: it does not unwind, and does not go on elsewhere.
 #[inline]
-pub(crate) unsafe fn call_on(sp: usize, f: Call, data: *mut ()) {
+pub(crate) unsafe fn call_on(sp: usize, f: extern "C" fn(*mut ()), data: *mut ()) {
     // SAFETY: 1 and 2 are the caller's to vouch for; the alignment is the calling convention's.
     unsafe { call_on_aligned(sp & !15, f, data) }
 }
 
 #[unsafe(naked)]
-unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: Call, data: *mut ()) {
+unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: extern "C" fn(*mut ()), data: *mut ()) {
     naked_asm!(
         ".cfi_startproc",
         // As for `bottom_of_stack`: the callee's frames are on another stack.

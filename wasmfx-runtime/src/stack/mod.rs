@@ -5,11 +5,12 @@
 //! [pool](crate::pool)'s to know.
 //!
 //! Each provides
-//! * `slot_size`, and `Region`: `reserve`, `ready` (before the first use of slots), `stack` (of a slot), `trim` and
+//! * `slot_size`, and `Reservation`: `reserve`, `ready` (before the first use of slots), `stack` (of a slot), `trim` and
 //!   `clear` (give memory back to the system), `reset` (as if just reserved), `resident`;
-//! * `Stack`: `slot`, `size`, `into_record` and `from_record` (to and from what compiled code has of it), `fiber_stack`,
+//! * `PooledStack`: `slot`, `size`, `into_header` and `from_header` (to and from what compiled code has of it), `fiber_stack`,
 //!   `restore`, `abandon`, `resumer_sp`.
 
+mod guards;
 #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
 #[path = "unix.rs"]
 mod imp;
@@ -17,28 +18,18 @@ mod imp;
 #[path = "portable.rs"]
 mod imp;
 
+pub use guards::Guards;
 #[cfg(all(test, target_os = "linux", not(any(miri, wasmfx_portable))))]
 pub(crate) use imp::GUARDS_LEFT;
-use imp::Region;
-pub(crate) use imp::{Stack, slot_size};
+use imp::Reservation;
+pub(crate) use imp::{PooledStack, slot_size};
 
 use crate::limits::FIRST_REGION;
 use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// How stacks are kept from running into their neighbours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Guards {
-    /// As cheaply as the system can.
-    #[default]
-    Auto,
-    /// By memory protection, which every system has.
-    Mprotect,
-}
-
-/// Regions, each twice as large as the one before, reserved when first needed: a process has many engines, and may
+/// Reservations, each twice as large as the one before, reserved when first needed: a process has many engines, and may
 /// have few addresses to spare.
 ///
 /// ```text
@@ -46,7 +37,7 @@ pub enum Guards {
 ///       | region | region          | region                          | ...
 /// ```
 #[derive(Debug)]
-pub(crate) struct Regions {
+pub(crate) struct Reservations {
     /// Slots of the first region.
     first: u32,
     /// Slots in all.
@@ -54,17 +45,24 @@ pub(crate) struct Regions {
     size: usize,
     guards: Guards,
     zeroing: bool,
-    regions: [OnceLock<Region>; Regions::COUNT],
+    regions: [OnceLock<Reservation>; Reservations::COUNT],
 }
 
-impl Regions {
+impl Reservations {
     /// So many hold as many slots as there are numbers.
     const COUNT: usize = 32;
 
-    /// Regions for `limit` stacks of at least `size` bytes, the first of [`FIRST_REGION`] bytes or so.
-    pub(crate) fn new(limit: u32, size: usize, guards: Guards, zeroing: bool) -> Regions {
+    /// Reservations for `limit` stacks of at least `size` bytes, the first of [`FIRST_REGION`] bytes or so.
+    pub(crate) fn new(limit: u32, size: usize, guards: Guards, zeroing: bool) -> Reservations {
         let first = u32::try_from(FIRST_REGION / size.max(1)).unwrap_or(u32::MAX).max(1);
-        Regions { first, limit, size, guards, zeroing, regions: [const { OnceLock::new() }; Regions::COUNT] }
+        Reservations {
+            first,
+            limit,
+            size,
+            guards,
+            zeroing,
+            regions: [const { OnceLock::new() }; Reservations::COUNT],
+        }
     }
 
     /// The number of the region that has a slot.
@@ -74,7 +72,7 @@ impl Regions {
 
     /// The slots of each region.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u32>> + '_ {
-        (0..Regions::COUNT).map(|index| self.slots(index)).take_while(|slots| !slots.is_empty())
+        (0..Reservations::COUNT).map(|index| self.slots(index)).take_while(|slots| !slots.is_empty())
     }
 
     /// The slots of region `index`; empty if the limit is below them.
@@ -92,12 +90,12 @@ impl Regions {
         self.iter().map(part).filter(|part| !part.is_empty())
     }
 
-    fn region(&self, slot: u32) -> &Region {
+    fn region(&self, slot: u32) -> &Reservation {
         self.regions[self.index(slot)].get().expect("the slot was made ready")
     }
 
     /// Makes the memory of slots of one region usable that were never used, or not since they were
-    /// [reset](Regions::reset).
+    /// [reset](Reservations::reset).
     ///
     /// One call at a time: the pool's lock sees to that.
     pub(crate) fn ready(&self, slots: Range<u32>) -> Result<(), Unready> {
@@ -107,7 +105,7 @@ impl Regions {
             None => {
                 let all = self.slots(index);
                 let count = all.len();
-                let region = Region::reserve(all, self.size, self.guards, self.zeroing)
+                let region = Reservation::reserve(all, self.size, self.guards, self.zeroing)
                     .map_err(|cause| Unready::Addresses { count, cause })?;
                 self.regions[index].get_or_init(|| region)
             }
@@ -121,12 +119,12 @@ impl Regions {
     }
 
     /// The stack of a slot that is ready, and has none (M2).
-    pub(crate) fn stack(&self, slot: u32) -> io::Result<Stack> {
+    pub(crate) fn stack(&self, slot: u32) -> io::Result<PooledStack> {
         self.region(slot).stack(slot)
     }
 
     /// Gives all pages of a stack that is not in use back to the system but the highest `keep` bytes.
-    pub(crate) fn trim(&self, stack: &Stack, keep: usize) {
+    pub(crate) fn trim(&self, stack: &PooledStack, keep: usize) {
         self.region(stack.slot()).trim(stack, keep);
     }
 
@@ -167,7 +165,7 @@ mod tests {
         /// The regions' slots are all slots up to the limit, once each, and each slot's region is found.
         #[test]
         fn regions_partition_the_slots(limit: u32, size in 0usize..1 << 42, slot: u32, length: u32) {
-            let regions = Regions::new(limit, size, Guards::Auto, false);
+            let regions = Reservations::new(limit, size, Guards::Auto, false);
             let all: Vec<_> = regions.parts(0..limit).collect();
             let mut next = 0;
             for (index, part) in all.iter().enumerate() {

@@ -1,9 +1,9 @@
 //! Stacks that wasmtime-fiber makes, where a fiber brings its own.
 //!
-//! There is no region: slots are numbers, and a stack's memory comes and goes with its [`Stack`].
+//! There is no region: slots are numbers, and a stack's memory comes and goes with its [`PooledStack`].
 
-use super::Guards;
-use crate::layout::VMStack;
+use super::guards::Guards;
+use crate::abi::VMStackHeader;
 use std::io;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -11,7 +11,7 @@ use wasmtime_internal_fiber::{Fiber, FiberStack};
 
 /// Which stacks there may be, and of which size.
 #[derive(Debug)]
-pub(crate) struct Region {
+pub(crate) struct Reservation {
     slots: Range<u32>,
     size: usize,
 }
@@ -23,21 +23,21 @@ pub(crate) fn slot_size(size: usize) -> Option<usize> {
 
 /// A stack of wasmtime-fiber's, here while no fiber has it.
 #[derive(Debug)]
-pub(crate) struct Stack {
+pub(crate) struct PooledStack {
     slot: u32,
     stack: Option<FiberStack>,
     size: usize,
 }
 
-impl Region {
+impl Reservation {
     pub(crate) fn reserve(
         slots: Range<u32>,
         size: usize,
         _guards: Guards,
         _zeroing: bool,
-    ) -> io::Result<Region> {
+    ) -> io::Result<Reservation> {
         match size.checked_mul(slots.len()) {
-            Some(length) if isize::try_from(length).is_ok() => Ok(Region { slots, size }),
+            Some(length) if isize::try_from(length).is_ok() => Ok(Reservation { slots, size }),
             _ => Err(io::Error::new(io::ErrorKind::OutOfMemory, "the size overflows the address space")),
         }
     }
@@ -50,13 +50,13 @@ impl Region {
         Ok(())
     }
 
-    pub(crate) fn stack(&self, slot: u32) -> io::Result<Stack> {
+    pub(crate) fn stack(&self, slot: u32) -> io::Result<PooledStack> {
         assert!(self.slots.contains(&slot), "a slot of this region");
         let stack = FiberStack::new(self.size, false).map_err(|e| io::Error::other(e.to_string()))?;
-        Ok(Stack { slot, stack: Some(stack), size: self.size })
+        Ok(PooledStack { slot, stack: Some(stack), size: self.size })
     }
 
-    pub(crate) fn trim(&self, _stack: &Stack, _keep: usize) {}
+    pub(crate) fn trim(&self, _stack: &PooledStack, _keep: usize) {}
 
     pub(crate) fn clear(&self, _slots: Range<u32>) {}
 
@@ -69,20 +69,20 @@ impl Region {
     }
 }
 
-impl Stack {
+impl PooledStack {
     pub(crate) fn slot(&self) -> u32 {
         self.slot
     }
 
     /// Refuses: it lies elsewhere, and no code of the native backend runs here.
-    pub(crate) fn into_record(self) -> Result<NonNull<VMStack>, Stack> {
+    pub(crate) fn into_header(self) -> Result<NonNull<VMStackHeader>, PooledStack> {
         Err(self)
     }
 
     /// # Safety
     ///
-    /// [`Stack::into_record`] made it: never.
-    pub(crate) unsafe fn from_record(_record: NonNull<VMStack>) -> Stack {
+    /// [`PooledStack::into_header`] made it: never.
+    pub(crate) unsafe fn from_header(_record: NonNull<VMStackHeader>) -> PooledStack {
         unreachable!("no stack has a record here")
     }
 
@@ -100,7 +100,7 @@ impl Stack {
         None
     }
 
-    /// Takes back what [`Stack::fiber_stack`] gave.
+    /// Takes back what [`PooledStack::fiber_stack`] gave.
     pub(crate) fn restore(&mut self, stack: FiberStack) {
         self.stack = Some(stack);
     }

@@ -24,9 +24,9 @@
 //! sets of a cache. Tops are therefore spread over cache lines. With 10,000 live continuations, each resumed
 //! in turn (the benchmark `live`), this pays: see `docs/tuning.md`.
 
-use super::Guards;
+use super::guards::Guards;
+use crate::abi::VMStackHeader;
 use crate::arch;
-use crate::layout::VMStack;
 #[cfg(target_os = "linux")]
 use rustix::mm::Advice;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
@@ -54,12 +54,12 @@ const COLOURS: usize = 16;
 ///
 /// # Invariants
 ///
-/// * **M1.** The reservation belongs to this value alone and lasts as long. Slots that were made [ready](Region::ready)
+/// * **M1.** The reservation belongs to this value alone and lasts as long. Slots that were made [ready](Reservation::ready)
 ///   are readable and writable above their guard; nothing else of it is.
-/// * **M2.** At most one [`Stack`] of a slot exists at a time, which has the slot's memory to itself: the
+/// * **M2.** At most one [`PooledStack`] of a slot exists at a time, which has the slot's memory to itself: the
 ///   pool takes a slot from its free ones before it asks for the stack, and puts it back after the stack is gone.
 #[derive(Debug)]
-pub(crate) struct Region {
+pub(crate) struct Reservation {
     base: *mut c_void,
     slots: Range<u32>,
     /// Bytes of a slot, guard included.
@@ -74,13 +74,13 @@ pub(crate) struct Region {
 }
 
 // SAFETY: M1; the value gives out addresses only, and each slot's memory to one owner (M2).
-unsafe impl Send for Region {}
+unsafe impl Send for Reservation {}
 // SAFETY: as above; what changes mappings works on slots that the caller has to itself.
-unsafe impl Sync for Region {}
+unsafe impl Sync for Reservation {}
 
 /// The stack of a slot. See M2.
 #[derive(Debug)]
-pub(crate) struct Stack {
+pub(crate) struct PooledStack {
     slot: u32,
     /// Above the highest word.
     top: *mut c_void,
@@ -89,19 +89,19 @@ pub(crate) struct Stack {
 }
 
 // SAFETY: M2.
-unsafe impl Send for Stack {}
-// SAFETY: `&Stack` gives out addresses only.
-unsafe impl Sync for Stack {}
+unsafe impl Send for PooledStack {}
+// SAFETY: `&PooledStack` gives out addresses only.
+unsafe impl Sync for PooledStack {}
 
-impl Region {
+impl Reservation {
     /// Reserves address space for the stacks of `slots`, of at least `size` bytes each. If `zeroing`, memory that is
-    /// [cleared](Region::clear) is empty, even where the system does not take it back.
+    /// [cleared](Reservation::clear) is empty, even where the system does not take it back.
     pub(crate) fn reserve(
         slots: Range<u32>,
         size: usize,
         guards: Guards,
         zeroing: bool,
-    ) -> io::Result<Region> {
+    ) -> io::Result<Reservation> {
         let page = rustix::param::page_size();
         let slot = slot_size(size).ok_or_else(too_large)?;
         let length = slot.checked_mul(slots.len()).ok_or_else(too_large)?;
@@ -111,7 +111,7 @@ impl Region {
             rustix::mm::mmap_anonymous(ptr::null_mut(), length, ProtFlags::empty(), flags)?
         };
         let guard_by_advice = guards == Guards::Auto && guard::installable();
-        let region = Region {
+        let region = Reservation {
             base,
             slots,
             slot,
@@ -151,7 +151,7 @@ impl Region {
         (self.start(slots.start), self.slot * slots.len())
     }
 
-    /// Makes the memory of slots usable that were never used since [`Region::reserve`] or [`Region::reset`].
+    /// Makes the memory of slots usable that were never used since [`Reservation::reserve`] or [`Reservation::reset`].
     ///
     /// One call at a time: the pool's lock sees to that.
     pub(crate) fn ready(&self, slots: Range<u32>) -> io::Result<()> {
@@ -198,15 +198,15 @@ impl Region {
     }
 
     /// The stack of a slot that is ready, and has none (M2).
-    pub(crate) fn stack(&self, slot: u32) -> io::Result<Stack> {
+    pub(crate) fn stack(&self, slot: u32) -> io::Result<PooledStack> {
         let length = self.slot - (slot as usize % COLOURS) * COLOUR;
         let top = self.start(slot).wrapping_byte_add(length);
-        Ok(Stack { slot, top, size: length - self.page })
+        Ok(PooledStack { slot, top, size: length - self.page })
     }
 
     /// Gives all pages of a stack that is not in use back to the system but the highest `keep` bytes, rounded up to
     /// pages.
-    pub(crate) fn trim(&self, stack: &Stack, keep: usize) {
+    pub(crate) fn trim(&self, stack: &PooledStack, keep: usize) {
         let keep = keep.checked_next_multiple_of(self.page).unwrap_or(usize::MAX);
         if let Some(length) = (self.slot - self.page).checked_sub(keep).filter(|&length| length > 0) {
             self.discard(self.start(stack.slot).wrapping_byte_add(self.page), length);
@@ -259,7 +259,7 @@ impl Region {
         }
     }
 
-    /// Returns slots, none of which is in use, to the state that they had after [`Region::reserve`], page tables
+    /// Returns slots, none of which is in use, to the state that they had after [`Reservation::reserve`], page tables
     /// included. If the system refuses, returns `false`, and nothing has changed.
     pub(crate) fn reset(&self, slots: Range<u32>) -> bool {
         let (start, length) = self.extent(&slots);
@@ -298,7 +298,7 @@ impl Region {
     }
 }
 
-impl Drop for Region {
+impl Drop for Reservation {
     fn drop(&mut self) {
         // SAFETY: M1; stacks do not outlive the pool that they are from.
         let unmapped = unsafe { rustix::mm::munmap(self.base, self.length()) };
@@ -400,7 +400,7 @@ mod guard {
     }
 }
 
-impl Stack {
+impl PooledStack {
     /// Its slot.
     pub(crate) fn slot(&self) -> u32 {
         self.slot
@@ -413,25 +413,25 @@ impl Stack {
     }
 
     /// Leaves the stack to a record at its top, and makes it ready to be entered below that.
-    pub(crate) fn into_record(self) -> Result<NonNull<VMStack>, Stack> {
-        let record = self.top.cast::<VMStack>().wrapping_sub(1);
+    pub(crate) fn into_header(self) -> Result<NonNull<VMStackHeader>, PooledStack> {
+        let record = self.top.cast::<VMStackHeader>().wrapping_sub(1);
         // SAFETY: M2; the top is aligned to a cache line, and a stack has more than a page.
         unsafe {
-            record.write(VMStack { next: ptr::null_mut(), size: self.size, slot: self.slot });
-            VMStack::return_address(record).write(arch::bottom());
+            record.write(VMStackHeader { next: ptr::null_mut(), size: self.size, slot: self.slot });
+            VMStackHeader::return_address(record).write(arch::bottom());
         }
         NonNull::new(record).ok_or(self)
     }
 
-    /// The reverse of [`Stack::into_record`].
+    /// The reverse of [`PooledStack::into_header`].
     ///
     /// # Safety
     ///
-    /// [`Stack::into_record`] made the record, nobody else takes it, and nothing runs on the stack.
-    pub(crate) unsafe fn from_record(record: NonNull<VMStack>) -> Stack {
+    /// [`PooledStack::into_header`] made the record, nobody else takes it, and nothing runs on the stack.
+    pub(crate) unsafe fn from_header(record: NonNull<VMStackHeader>) -> PooledStack {
         // SAFETY: the caller vouches for the record, which nothing below it overwrites.
-        let VMStack { size, slot, .. } = unsafe { record.read() };
-        Stack { slot, top: record.as_ptr().wrapping_add(1).cast(), size }
+        let VMStackHeader { size, slot, .. } = unsafe { record.read() };
+        PooledStack { slot, top: record.as_ptr().wrapping_add(1).cast(), size }
     }
 
     /// Bytes from the guard to the top.
@@ -458,7 +458,7 @@ impl Stack {
         Some(unsafe { self.top.cast::<usize>().sub(2).read() })
     }
 
-    /// Takes back what [`Stack::fiber_stack`] gave.
+    /// Takes back what [`PooledStack::fiber_stack`] gave.
     pub(crate) fn restore(&mut self, _stack: FiberStack) {}
 
     /// Frees what a fiber that did not finish holds: nothing, its frames go with the memory.

@@ -1,0 +1,17 @@
+(module
+  (type $f (func (param i32) (result i64)))
+  (type $c (cont $f))
+  (type $af (func (result i64)))
+  (type $a (cont $af))
+  (tag $e (param i32))
+  (tag $yield)
+  (func $throw (export "throw") (param i32 (ref null $c)) (result i64)
+    (resume_throw $c $e (local.get 0) (local.get 1)))
+  (func $throw-ref (export "throw-ref") (param exnref (ref null $c)) (result i64)
+    (resume_throw_ref $c (local.get 0) (local.get 1)))
+  ;; The continuation may catch it, and suspend.
+  (func $clause (export "clause") (param i32 (ref null $c)) (result i64)
+    (block $h (result (ref null $a))
+      (return (resume_throw $c $e (on $yield $h) (local.get 0) (local.get 1))))
+    (drop)
+    (i64.const 1)))

@@ -1,0 +1,59 @@
+//! From the outcome of a resume to the clause that was taken.
+
+use crate::env::FuncEnv;
+use crate::operands::{Clause, labels};
+use crate::view::{ContObj, ResumeFrame, SwitchResult};
+use cranelift_codegen::ir::{self, Block, InstBuilder, JumpTableData};
+use cranelift_frontend::FunctionBuilder;
+
+/// Goes to the clause that was taken, or to `ended` if none was. Leaves `builder` in `ended`, unsealed.
+pub(crate) fn dispatch(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    handed: SwitchResult,
+    frame: ResumeFrame,
+    clauses: &[Clause],
+    ended: Block,
+) {
+    let labels: Vec<_> = labels(clauses).collect();
+    let blocks: Vec<Block> = labels.iter().map(|_| builder.create_block()).collect();
+    match blocks[..] {
+        [] => {
+            builder.ins().jump(ended, &[]);
+        }
+        [only] => {
+            let outcome = handed.outcome(builder);
+            builder.ins().brif(outcome, ended, &[], only, &[]);
+        }
+        [.., last] => {
+            let taken = builder.create_block();
+            let outcome = handed.outcome(builder);
+            builder.ins().brif(outcome, ended, &[], taken, &[]);
+            builder.switch_to_block(taken);
+            builder.seal_block(taken);
+            let clause = frame.clause(env, builder);
+            let pool = &mut builder.func.dfg.value_lists;
+            let mut call = |block: Block| ir::BlockCall::new(block, std::iter::empty::<ir::BlockArg>(), pool);
+            // There are no others: the last needs no comparison.
+            let default = call(last);
+            let targets: Vec<_> = blocks[..blocks.len() - 1].iter().copied().map(&mut call).collect();
+            let table = builder.create_jump_table(JumpTableData::new(default, &targets));
+            builder.ins().br_table(clause, table);
+        }
+    }
+
+    for (&(tag, label), block) in labels.iter().zip(blocks) {
+        builder.switch_to_block(block);
+        builder.seal_block(block);
+        let captured = handed.captured();
+        let types = env.tag_params(tag);
+        let mut args = Vec::with_capacity(types.len() + 1);
+        if !types.is_empty() {
+            args = captured.payload(env, builder, types.len()).load(env, builder, &types);
+        }
+        let revision = captured.revision(env, builder);
+        args.push(ContObj::new(&mut builder.cursor(), captured, revision).0);
+        env.jump(builder, label, &args);
+    }
+    builder.switch_to_block(ended);
+}

@@ -1,0 +1,24 @@
+//! What the continuations of a store share.
+
+use super::frame::ResumeFrame;
+use super::object::Object;
+use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_frontend::FunctionBuilder;
+use wasmfx_runtime::abi::offsets;
+
+/// A `*mut VMContinuationContext`: the store's lists. `wasmfx_runtime::abi`, C4.
+#[derive(Clone, Copy)]
+pub(crate) struct Context(pub(crate) Value);
+
+impl Object for Context {
+    fn address(self) -> Value {
+        self.0
+    }
+}
+
+impl Context {
+    /// The frame beyond which no search goes.
+    pub(crate) fn barrier(self, builder: &mut FunctionBuilder<'_>) -> ResumeFrame {
+        ResumeFrame(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTINUATIONCONTEXT_BARRIER)))
+    }
+}

@@ -1,0 +1,20 @@
+//! Typed views over `ir::Value`: no other file has an offset.
+
+mod context;
+mod contobj;
+mod contref;
+mod frame;
+#[cfg(feature = "native")]
+mod native;
+mod object;
+mod payload;
+mod switch_result;
+
+pub(crate) use self::context::Context;
+pub(crate) use self::contobj::ContObj;
+pub(crate) use self::contref::ContRef;
+pub(crate) use self::frame::{ResumeFrame, ResumeFrameInit};
+#[cfg(feature = "native")]
+pub(crate) use self::native::{ClauseKind, Waits};
+pub(crate) use self::payload::Payload;
+pub(crate) use self::switch_result::SwitchResult;

@@ -1,0 +1,91 @@
+//! What compiled code adds to a pointer to reach a field, in bytes: the layout of 64-bit targets, whatever the host is.
+
+use super::context::VMContinuationContext;
+use super::contref::{VMContObj, VMContRef, VMControlContext};
+use super::frame::VMResumeFrame;
+use super::outcome::{KEPT, OUTCOME, RETURNED, UNWOUND};
+use super::stack::VMStackHeader;
+use core::mem::{align_of, offset_of, size_of};
+
+/// A constant for each line, and the assertion that it is the field's offset.
+macro_rules! offsets {
+    ($($name:ident: $ty:ident, $($field:ident).+ = $offset:literal;)*) => {$(
+        #[doc = concat!("`", stringify!($ty), "::", stringify!($($field).+), "`")]
+        pub const $name: i32 = $offset;
+        #[cfg(target_pointer_width = "64")]
+        const _: () = assert!(offset_of!($ty, $($field).+) == $offset);
+    )*};
+}
+
+offsets! {
+    VMCONTREF_CONTROL: VMContRef, control = 0;
+    VMCONTREF_CONTROL_SP: VMContRef, control.sp = 0;
+    VMCONTREF_CONTROL_FP: VMContRef, control.fp = 8;
+    VMCONTREF_CONTROL_PC: VMContRef, control.pc = 16;
+    VMCONTREF_PARENT_CONTROL: VMContRef, parent_control = 24;
+    VMCONTREF_PARENT_CONTROL_FP: VMContRef, parent_control.fp = 32;
+    VMCONTREF_REVISION: VMContRef, revision = 48;
+    VMCONTREF_RESUME: VMContRef, resume = 56;
+    VMCONTREF_STACK_LIMIT: VMContRef, stack_limit = 64;
+    VMCONTREF_PARENT: VMContRef, parent = 72;
+    VMCONTREF_LAST_ANCESTOR: VMContRef, last_ancestor = 80;
+    VMCONTREF_VALUES_DATA: VMContRef, values.data = 88;
+    VMCONTREF_VALUES_LENGTH: VMContRef, values.length = 96;
+    VMCONTREF_VALUES_CAPACITY: VMContRef, values.capacity = 100;
+    VMCONTREF_FUNC: VMContRef, func = 104;
+    VMCONTREF_CALLER_VMCTX: VMContRef, caller_or_child = 112;
+    VMCONTREF_CHILD: VMContRef, caller_or_child = 112;
+    VMCONTREF_BOUND_TYPES: VMContRef, bound_types = 120;
+    VMCONTREF_STACK: VMContRef, stack = 128;
+    VMCONTREF_HANDLER_CACHE_KEY: VMContRef, handler_cache.key = 184;
+    VMCONTREF_HANDLER_CACHE_LAST: VMContRef, handler_cache.last = 192;
+    VMCONTREF_HANDLER_CACHE_REVISION: VMContRef, handler_cache.revision = 200;
+    VMCONTREF_ARGS: VMContRef, args = 208;
+
+    VMCONTINUATIONCONTEXT_FREE: VMContinuationContext, free = 0;
+    VMCONTINUATIONCONTEXT_STACKS: VMContinuationContext, stacks = 8;
+    VMCONTINUATIONCONTEXT_ROOM: VMContinuationContext, room = 16;
+    VMCONTINUATIONCONTEXT_CREATED: VMContinuationContext, created = 24;
+    VMCONTINUATIONCONTEXT_LIMIT_BELOW: VMContinuationContext, limit_below = 32;
+    VMCONTINUATIONCONTEXT_BARRIER: VMContinuationContext, barrier = 48;
+
+    VMSTACKHEADER_NEXT: VMStackHeader, next = 0;
+
+    VMRESUMEFRAME_SUSPEND_COUNT: VMResumeFrame, suspend_count = 0;
+    VMRESUMEFRAME_SWITCH_COUNT: VMResumeFrame, switch_count = 4;
+    VMRESUMEFRAME_VALUES: VMResumeFrame, values = 8;
+    VMRESUMEFRAME_RESULT_COUNT: VMResumeFrame, result_count = 16;
+    VMRESUMEFRAME_CLAUSE: VMResumeFrame, clause = 20;
+    VMRESUMEFRAME_FIRST: VMResumeFrame, first = 24;
+    VMRESUMEFRAME_FIRST_SWITCH: VMResumeFrame, first_switch = 32;
+}
+
+/// The first tag behind a `VMResumeFrame`, and so the frame's own size.
+pub const VMRESUMEFRAME_TAGS: i32 = 48;
+/// From a `VMStackHeader` to the return address below it, with which a stack is entered.
+pub const VMSTACKHEADER_RETURN_ADDRESS: i32 = -8;
+/// Bytes of a `VMControlContext`.
+pub const VMCONTROLCONTEXT_SIZE: u8 = 24;
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(size_of::<VMResumeFrame>() == VMRESUMEFRAME_TAGS as usize);
+    assert!(size_of::<VMControlContext>() == VMCONTROLCONTEXT_SIZE as usize);
+    // Cranelift's `control_context_layout`, and a frame record from `fp` on.
+    assert!(offset_of!(VMControlContext, sp) == 0);
+    assert!(offset_of!(VMControlContext, fp) == 8);
+    assert!(offset_of!(VMControlContext, pc) == 16);
+    // A reference is two words, and null is the only value that is none.
+    assert!(size_of::<VMContObj>() == 16);
+    assert!(size_of::<Option<VMContObj>>() == size_of::<VMContObj>());
+    // The cache lines that the map in `abi` draws.
+    assert!(align_of::<VMContRef>() == 64);
+    assert!(offset_of!(VMContRef, stack_limit) == 64);
+    assert!(offset_of!(VMContRef, stack) == 128);
+    assert!(size_of::<VMContRef>() == 256);
+    // An outcome fits into the bits that the alignment leaves free.
+    assert!(align_of::<VMContRef>() as u64 > OUTCOME);
+    assert!(RETURNED & OUTCOME == RETURNED && UNWOUND & OUTCOME == UNWOUND && KEPT & OUTCOME == KEPT);
+    // The stack pointer behind a call, where the caller's was aligned.
+    assert!(size_of::<VMStackHeader>().is_multiple_of(16) && VMSTACKHEADER_RETURN_ADDRESS == -8);
+};

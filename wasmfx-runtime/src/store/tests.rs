@@ -1,0 +1,228 @@
+//! Continuations and stacks as compiled code and the runtime make, use and end them. What compiled code does is done by a
+//! model of it: what matters to the context.
+
+use super::*;
+use crate::pool::PoolConfig;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::mem;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// By compiled code if it can?
+    New(u32, u32, bool),
+    /// The nth reference that is usable, its stack by compiled code if it can?
+    Resume(usize, bool),
+    /// Of the nth that runs: is it captured, or does it end, and that by compiled code if it can?
+    Leave(usize, bool, bool),
+    Discard(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (prop_oneof![0u32..5, 0u32..40], 0u32..40, any::<bool>())
+            .prop_map(|(params, results, compiled)| Step::New(params, results, compiled)),
+        4 => (any::<usize>(), any::<bool>()).prop_map(|(which, compiled)| Step::Resume(which, compiled)),
+        4 => (any::<usize>(), any::<bool>(), any::<bool>())
+            .prop_map(|(which, ends, compiled)| Step::Leave(which, ends, compiled)),
+        1 => any::<usize>().prop_map(Step::Discard),
+    ]
+}
+
+/// What compiled code does for `cont.new`, if it can: `wasmfx-cranelift`, `native/create.rs`.
+fn compiled_new(all: &mut Continuations, params: u32) -> Option<NonNull<VMContRef>> {
+    let context = all.context_mut();
+    let mut free = NonNull::new(context.free).filter(|_| params as usize <= INLINE_ARGS)?;
+    // SAFETY: C4.
+    let cont = unsafe { free.as_mut() };
+    context.free = cont.parent;
+    context.created += 1;
+    (cont.func, cont.caller_or_child) = (ptr::dangling_mut(), ptr::dangling_mut());
+    cont.values = VMPayloads { data: cont.args.as_mut_ptr(), length: 0, capacity: params };
+    cont.last_ancestor = free.as_ptr();
+    Some(free)
+}
+
+/// What compiled code does for a fresh continuation, if it can: `native/mod.rs`.
+fn compiled_start(all: &mut Continuations, cont: &mut VMContRef) -> bool {
+    let context = all.context_mut();
+    let Some(stack) = NonNull::new(context.stacks) else { return false };
+    // SAFETY: C4.
+    context.stacks = unsafe { stack.as_ref() }.next;
+    context.room += 1;
+    cont.stack = stack.as_ptr();
+    true
+}
+
+/// What entry code does once the function has returned, if it can: `native/entry.rs`.
+fn compiled_end(all: &mut Continuations, cont: &mut VMContRef) -> bool {
+    let context = all.context_mut();
+    if context.room == 0 || cont.stack.is_null() {
+        return false;
+    }
+    context.room -= 1;
+    // SAFETY: it is this continuation's stack.
+    unsafe { (*cont.stack).next = context.stacks };
+    context.stacks = mem::replace(&mut cont.stack, ptr::null_mut());
+    (cont.stack_limit, cont.resume) = (0, ptr::null_mut());
+    cont.parent = context.free;
+    context.free = cont;
+    true
+}
+
+/// What `native::finish` does, and, where stacks have no records, what the libcall backend does.
+///
+/// # Safety
+///
+/// `cont` runs, as far as `all` knows.
+unsafe fn end_by_runtime(all: &mut Continuations, cont: NonNull<VMContRef>) {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        match (*cont.cast::<Continuation>().as_ptr()).fiber_part().unwrap().stack.take() {
+            None => all.release(cont.cast()),
+            // Without a fiber, of which there is none here.
+            Some(stack) => {
+                all.put_stack(stack);
+                all.recycle(cont.cast());
+            }
+        }
+    }
+}
+
+/// Takes the nth, if there are any.
+fn nth<T>(all: &mut Vec<T>, n: usize) -> Option<T> {
+    (!all.is_empty()).then(|| all.swap_remove(n % all.len()))
+}
+
+proptest! {
+    /// Whatever is made, resumed, captured and ended, references are usable once, counts are right, and nothing is
+    /// lost. What resumes and captures do to a `VMContRef` is done here by hand.
+    #[test]
+    fn a_reference_is_usable_once(
+        limit in prop_oneof![0u32..50, Just(1000)],
+        stacks in prop_oneof![0u32..50, Just(2000)],
+        keep_resident in prop_oneof![Just(0usize), Just(4096)],
+        start in prop_oneof![3 => Just(0u32), 1 => 60u32..150],
+        steps in prop::collection::vec(step(), 0..300),
+    ) {
+        // Stacks that have headers are those of the native backend.
+        let backend =
+            if cfg!(all(unix, not(any(miri, wasmfx_portable)))) { Backend::Native } else { Backend::Libcall };
+        let config = PoolConfig {
+            continuations_per_store: limit,
+            stacks,
+            keep_resident,
+            backend,
+            ..PoolConfig::default()
+        };
+        let pool = Arc::new(StackPool::new(config).unwrap());
+        let mut all = Continuations::new(pool.clone());
+        // Usable references, those to fresh ones with their slots; what runs, with its slots; and every reference ever.
+        let (mut usable, mut running) = (Vec::<(VMContObj, Option<usize>, usize)>::new(), Vec::new());
+        let mut ever: HashMap<(usize, usize), VMContObj> = HashMap::new();
+        let (mut slots, mut created, mut peak) = (0, 0, 0);
+        // Many at first, so that there are batches to give back.
+        let many = (0..start).flat_map(|_| [Step::New(1, 1, true), Step::Resume(usize::MAX, true)]);
+        let end = (0..start).map(|i| Step::Leave(0, true, i % 3 > 0));
+        for step in many.chain(end).chain(steps) {
+            match step {
+                Step::New(params, results, compiled) => {
+                    let full = usable.len() + running.len() == limit as usize;
+                    let made = if compiled { compiled_new(&mut all, params) } else { None };
+                    let capacity = if made.is_some() { params } else { params.max(results) };
+                    let dangling = ptr::dangling_mut();
+                    match made.map_or_else(|| all.allocate(dangling, dangling, params, results), Ok) {
+                        Err(_) => prop_assert!(full),
+                        Ok(contref) => {
+                            prop_assert!(!full);
+                            // SAFETY: it has just been made.
+                            let vm = unsafe { contref.as_ref() };
+                            prop_assert!(vm.values.capacity >= capacity);
+                            let obj = VMContObj { contref, revision: vm.revision };
+                            prop_assert!(ever.insert((contref.addr().get(), obj.revision), obj).is_none());
+                            let own = if capacity as usize > INLINE_ARGS { capacity as usize } else { 0 };
+                            usable.push((obj, Some(own), own));
+                            created += 1;
+                            slots += own;
+                        }
+                    }
+                }
+                Step::Resume(n, compiled) => if let Some((obj, fresh, own)) = nth(&mut usable, n) {
+                    // SAFETY: it is alive, and nothing else borrows it.
+                    let this = unsafe { &mut *obj.contref.cast::<Continuation>().as_ptr() };
+                    if fresh.is_some() && !(compiled && compiled_start(&mut all, &mut this.vm)) {
+                        match all.take_stack() {
+                            Ok(stack) => match stack.into_header() {
+                                Ok(header) => this.vm.stack = header.as_ptr(),
+                                Err(stack) => this.fiber_part().unwrap().stack = Some(stack),
+                            },
+                            Err(_) => {
+                                prop_assert!(all.stacks.count() == stacks as usize);
+                                usable.push((obj, fresh, own));
+                                continue;
+                            }
+                        }
+                    }
+                    this.vm.revision += 1;
+                    this.vm.last_ancestor = ptr::null_mut();
+                    this.vm.func = ptr::null_mut();
+                    this.vm.resume = ptr::dangling_mut();
+                    running.push((obj.contref, own));
+                }
+                Step::Leave(n, ends, compiled) => if let Some((contref, own)) = nth(&mut running, n) {
+                    // SAFETY: it runs, as far as `all` knows, and has a stack.
+                    unsafe {
+                        let this = contref.cast::<Continuation>().as_ptr();
+                        if !ends {
+                            (*this).vm.last_ancestor = this.cast();
+                            let obj = VMContObj { contref, revision: (*this).vm.revision };
+                            prop_assert!(ever.insert((contref.addr().get(), obj.revision), obj).is_none());
+                            usable.push((obj, None, own));
+                        } else if compiled && own == 0 && compiled_end(&mut all, &mut (*this).vm) {
+                        } else {
+                            slots -= own;
+                            end_by_runtime(&mut all, contref);
+                        }
+                    }
+                }
+                Step::Discard(n) => if !usable.is_empty() {
+                    let n = n % usable.len();
+                    if let (obj, Some(own), _) = usable[n] {
+                        usable.swap_remove(n);
+                        slots -= own;
+                        // SAFETY: it is fresh.
+                        unsafe { all.discard(obj.contref) };
+                    }
+                }
+            }
+            peak = peak.max(usable.len() + running.len());
+            let Statistics { alive, peak: reached, created: made, stacks: out, .. } = all.statistics();
+            prop_assert_eq!((alive, reached, made), (usable.len() + running.len(), peak, created));
+            prop_assert_eq!(all.slots, slots);
+            let [hot, max_hot, idle, max_idle] = all.stacks.counts();
+            prop_assert_eq!(hot + all.context_mut().room, max_hot);
+            prop_assert!(hot + idle <= max_idle.max(1));
+            let held = usable.iter().filter(|(_, fresh, _)| fresh.is_none()).count() + running.len();
+            prop_assert_eq!(out, held + hot + idle);
+            // SAFETY: they are all of `all` (C2).
+            let fit = ever.values().filter(|obj| unsafe { obj.contref.as_ref() }.revision == obj.revision);
+            // Those that are usable, and of those that are free the next one's, which nobody has yet.
+            for obj in fit {
+                // SAFETY: as above.
+                let state = unsafe { obj.contref.as_ref() }.state();
+                let has = usable.iter().any(|(other, ..)| other == obj);
+                prop_assert_eq!(has, matches!(state, VMContState::Fresh | VMContState::Suspended));
+                prop_assert!(has, "a reference that was used up is as good as new");
+            }
+        }
+        drop(all);
+        // All stacks are back.
+        let mut next = Continuations::new(pool);
+        let mut taken = Vec::new();
+        while let Ok(stack) = next.take_stack() {
+            taken.push(stack);
+        }
+        prop_assert_eq!(taken.len(), stacks as usize);
+        taken.into_iter().for_each(|stack| next.put_stack(stack));
+    }
+}

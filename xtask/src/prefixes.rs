@@ -1,0 +1,125 @@
+//! Builds every prefix of the series, and notes in `patches/CHECKED` that this series was built.
+//!
+//! ```text
+//! target/prefixes/
+//!   wasmtime/      a clone of the patched tree, at one commit after the other
+//!   check/         a workspace of its own: the CLI of that tree, the crates by path, and tests of the fixes
+//! ```
+
+use crate::series::Patch;
+use crate::{patches, setup, stamp, tools};
+use anyhow::{Context, Result, bail, ensure};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// What shows that the patches of the group `fixes` work by themselves.
+const TESTS: &str = "ci/fixes/fixes.rs";
+
+/// The file that says which series was built.
+fn mark(root: &Path) -> PathBuf {
+    root.join(stamp::PATCHES).join("CHECKED")
+}
+
+/// What the mark holds for the series as it is: git's hash of all patches.
+fn hash(root: &Path) -> Result<String> {
+    let mut all = String::new();
+    for patch in Patch::read_all(root)? {
+        write!(all, "== {} {}\n{}", patch.name, patch.text.len(), patch.text)?;
+    }
+    let file = root.join("target/prefixes.txt");
+    fs::create_dir_all(root.join("target"))?;
+    fs::write(&file, all)?;
+    let mut command = tools::git(root, ["hash-object", "--no-filters"]);
+    command.arg(&file);
+    tools::output(command)
+}
+
+/// Says what to do if the series differs from the one that was built.
+pub fn ensure_checked(root: &Path) -> Result<()> {
+    let noted = fs::read_to_string(mark(root)).unwrap_or_default();
+    ensure!(
+        noted.trim() == hash(root)?.trim(),
+        "patches/CHECKED is of another series: run `cargo xtask patches prefixes`, which builds each prefix of this \
+         one and takes half an hour"
+    );
+    Ok(())
+}
+
+/// Builds each prefix, the whole series first.
+pub fn prefixes() -> Result<ExitCode> {
+    setup::ensure()?;
+    patches::check_series()?;
+    let root = tools::root();
+    let scratch = root.join("target/prefixes");
+    let tree = scratch.join("wasmtime");
+    if tree.exists() {
+        fs::remove_dir_all(&tree)?;
+    }
+    fs::create_dir_all(scratch.join("check/src"))?;
+    fs::create_dir_all(scratch.join("check/tests"))?;
+    let mut clone = tools::git(&root, ["clone", "--quiet", "--no-hardlinks"]);
+    clone.arg(root.join(stamp::TREE)).arg(&tree);
+    tools::output(clone)?;
+    fs::write(scratch.join("check/src/lib.rs"), "")?;
+    fs::write(scratch.join("check/Cargo.toml"), manifest(&root, &tree)?)?;
+    fs::copy(root.join("Cargo.lock"), scratch.join("check/Cargo.lock"))?;
+    fs::copy(root.join(TESTS), scratch.join("check/tests/fixes.rs"))?;
+
+    let log = tools::output(tools::git(&tree, ["log", "--format=%H %s", &format!("{}..HEAD", setup::BASE)]))?;
+    let commits: Vec<_> = log.lines().filter_map(|line| line.split_once(' ')).collect();
+    for (i, (commit, subject)) in commits.iter().enumerate() {
+        if *subject == setup::REMOVAL {
+            // The tree is whole again once the crates are hooked in.
+            continue;
+        }
+        if builds_with_the_next(subject) {
+            continue;
+        }
+        eprintln!("[{} of {}] up to `{subject}`", i + 1, commits.len());
+        tools::output(tools::git(&tree, ["checkout", "--quiet", commit]))?;
+        // The log begins with the last commit: the one before in it comes after.
+        let all_fixes = i > 0 && commits[i - 1].1 == setup::REMOVAL;
+        let mut check = tools::cargo();
+        check
+            .args([if all_fixes { "test" } else { "check" }, "--quiet", "--manifest-path"])
+            .arg(scratch.join("check/Cargo.toml"))
+            .arg("--target-dir")
+            .arg(scratch.join("target"))
+            .env("RUSTFLAGS", "-Awarnings");
+        run(check, subject)?;
+    }
+    fs::write(mark(&root), hash(&root)?)?;
+    eprintln!("Each prefix builds: patches/CHECKED says so");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The manifests name what the next patch makes use of.
+fn builds_with_the_next(subject: &str) -> bool {
+    subject.starts_with("manifests: ")
+}
+
+fn run(mut check: Command, subject: &str) -> Result<()> {
+    let status = check.stdin(Stdio::null()).status().context("cannot run cargo")?;
+    if !status.success() {
+        bail!("the series does not build up to `{subject}`: see the errors above");
+    }
+    Ok(())
+}
+
+/// A package that needs the CLI of `tree`, with every crate by its path.
+fn manifest(root: &Path, tree: &Path) -> Result<String> {
+    let mut text = String::from(
+        "[workspace]\n\n[package]\nname = \"check\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n",
+    );
+    text += "wasmtime = \"*\"\nwasmtime-cli = \"*\"\n";
+    text += "\n[patch.crates-io]\n";
+    for name in ["wasmfx-cranelift", "wasmfx-runtime"] {
+        writeln!(text, "{name} = {{ path = {:?} }}", root.join(name))?;
+    }
+    for package in setup::fetch(root)? {
+        writeln!(text, "{} = {{ path = {:?} }}", package.name, tree.join(&package.path_in_vcs))?;
+    }
+    Ok(text)
+}
