@@ -1,4 +1,4 @@
-//! What a backend is.
+//! The trait that a backend implements.
 
 use crate::env::FuncEnv;
 use crate::operands::{New, Resume, Suspend, Target};
@@ -6,10 +6,11 @@ use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, WasmResult};
 
-/// How the instructions that make or switch stacks are translated. The entry points in `lib.rs` document
-/// the instructions; what all backends do alike has been done.
+/// Translates the instructions that make continuations or switch stacks. The entry points in `lib.rs` document the instructions.
+/// They have emitted the code that is the same for all backends before they call these methods: checks of references, and
+/// arguments.
 pub(crate) trait BackendCompiler {
-    /// `cont.new`: a reference to the new continuation.
+    /// `cont.new`: returns a reference to the new continuation.
     fn cont_new(
         &self,
         env: &mut dyn FuncEnv,
@@ -17,7 +18,7 @@ pub(crate) trait BackendCompiler {
         new: New,
     ) -> WasmResult<Value>;
 
-    /// `resume` and its like: the continuation's results.
+    /// `resume`, `resume_throw` and `resume_throw_ref`: return the continuation's results.
     fn resume(
         &self,
         env: &mut dyn FuncEnv,
@@ -25,7 +26,7 @@ pub(crate) trait BackendCompiler {
         resume: Resume<'_>,
     ) -> WasmResult<Vec<Value>>;
 
-    /// `suspend`: what the continuation is later resumed with.
+    /// `suspend`: returns the values with which the captured continuation is later resumed.
     fn suspend(
         &self,
         env: &mut dyn FuncEnv,
@@ -33,7 +34,7 @@ pub(crate) trait BackendCompiler {
         suspend: Suspend<'_>,
     ) -> WasmResult<Vec<Value>>;
 
-    /// `switch`: what the captured continuation is later resumed or switched to with.
+    /// `switch`: returns the values with which the captured continuation is later resumed or switched to.
     fn switch(
         &self,
         env: &mut dyn FuncEnv,

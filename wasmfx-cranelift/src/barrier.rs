@@ -1,12 +1,13 @@
 //! The barrier around a call from one component into another.
 //!
-//! An adapter is the code between the two. It sets flags of both for the time of the call, and has to restore them in the same
-//! task. If its frame were captured, it might do so in another task, or never. So no handler outside the call takes a `suspend` or
-//! a `switch` from inside it, whichever component that is in: the adapter may call back the one that called it, as it does for
-//! `realloc`. The trap is `unhandled tag`. Handlers inside the call work.
+//! An adapter is the code between the two components. The adapter sets flags of both for the time of the call, and has to restore
+//! the flags in the same task. If a capture took the adapter's frame, the adapter might restore the flags in another task, or
+//! never. So no handler outside the call takes a `suspend` or a `switch` from inside the call. The component of the `suspend`
+//! makes no difference: the adapter may call back the component that called it, as it does for `realloc`. The trap is `unhandled
+//! tag`. Handlers inside the call work.
 //!
-//! During the call the continuation on whose stack the adapter is has the store's barrier in the place of the frame of the `resume`
-//! that runs it (`wasmfx_runtime::abi`, C5):
+//! During the call, `resume` of the stack that the adapter is on is the store's barrier instead of the frame of the `resume` that
+//! runs that stack (`wasmfx_runtime::abi`, C5):
 //!
 //! ```text
 //!   stack of f          stack of g                    stack of h
@@ -17,8 +18,8 @@
 //!                         searched: the resume of h, then the barrier
 //! ```
 //!
-//! The adapter removes it when the call returns. An exception that would leave the call is a trap. After a trap the runtime ends the
-//! continuation, or the trap has left the initial stack, which always has the barrier.
+//! The adapter removes the barrier when the call returns. An exception that would leave the call is a trap. A trap needs no
+//! removal: on a continuation's stack the runtime then ends the continuation, and the initial stack always has the barrier.
 
 use crate::env::Memory;
 use crate::view::{ContRef, Context, ResumeFrame};
@@ -36,7 +37,7 @@ impl Barrier {
     /// Puts a barrier on `current`, the current stack: a `*mut VMContRef`. `continuations` is the address of the store's
     /// `VMContinuationContext`.
     ///
-    /// All ways out of the function but traps lead to [`Barrier::remove`].
+    /// The caller emits [`Barrier::remove`] on all ways out of the function but traps.
     pub fn put(
         env: &mut dyn Memory,
         builder: &mut FunctionBuilder<'_>,
@@ -47,12 +48,12 @@ impl Barrier {
         let outer = cont.resume(env, builder);
         let barrier = Context(continuations).barrier(builder);
         cont.set_resume(env, builder, barrier);
-        // What it knows of handlers farther out may not serve while the barrier is there.
+        // N5: the cache may say that a search begins farther out than the barrier.
         cont.clear_handler_cache(env, builder);
         Barrier { current, outer: outer.0 }
     }
 
-    /// Removes it. The same stack runs.
+    /// Removes the barrier. The stack that runs is the one on which it was put.
     pub fn remove(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) {
         ContRef(self.current).set_resume(env, builder, ResumeFrame(self.outer));
     }

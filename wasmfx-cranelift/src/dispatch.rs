@@ -6,7 +6,18 @@ use crate::view::{ContObj, ResumeFrame, SwitchResult};
 use cranelift_codegen::ir::{self, Block, InstBuilder, JumpTableData};
 use cranelift_frontend::FunctionBuilder;
 
-/// Goes to the clause that was taken, or to `ended` if none was. Leaves `builder` in `ended`, unsealed.
+/// Emits the branches from `handed`, the result of a resume: to the clause that was taken, or to `ended` if the continuation
+/// ended. Leaves `builder` in `ended`, unsealed.
+///
+/// ```text
+///   brif handed.outcome, ended, taken
+/// taken:
+///   br_table frame.clause, [clause 0, clause 1, ...]      with one clause, there is no table
+/// clause i:
+///   load the payload, make a reference to handed.captured
+///   jump label i
+/// ended:
+/// ```
 pub(crate) fn dispatch(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -34,7 +45,7 @@ pub(crate) fn dispatch(
             let clause = frame.clause(env, builder);
             let pool = &mut builder.func.dfg.value_lists;
             let mut call = |block: Block| ir::BlockCall::new(block, std::iter::empty::<ir::BlockArg>(), pool);
-            // There are no others: the last needs no comparison.
+            // `frame.clause` is always the number of one of these clauses. So the last serves as the table's default.
             let default = call(last);
             let targets: Vec<_> = blocks[..blocks.len() - 1].iter().copied().map(&mut call).collect();
             let table = builder.create_jump_table(JumpTableData::new(default, &targets));

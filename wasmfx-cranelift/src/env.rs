@@ -1,4 +1,4 @@
-//! What this crate needs of the function environment that it translates for.
+//! The traits through which this crate uses the environment of the function that is translated.
 
 use crate::function::FunctionState;
 use cranelift_codegen::cursor::FuncCursor;
@@ -6,7 +6,7 @@ use cranelift_codegen::ir;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{ModuleInternedTypeIndex, TagIndex, TypeIndex, WasmResult, WasmValType};
 
-/// How stacks are switched.
+/// The way in which stacks are switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// In compiled code.
@@ -16,57 +16,75 @@ pub enum Backend {
 }
 
 /// A call into the runtime. `wasmfx_runtime::libcall` has the meaning of the arguments.
+///
+/// The engine's code around each of these raises the trap or the exception that has been noted, if the runtime reports one. So
+/// compiled code has no use for an `i8` that one of these returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Builtin {
-    /// `(vmctx, func, params: i32, results: i32) -> contref`
+    /// `(vmctx, func, params: i32, results: i32) -> contref`: makes a fresh continuation with room for so many arguments and
+    /// results.
     ContNew,
-    /// `(vmctx, contref, frame) -> i64`: what the native backend's `stack_switch` hands over.
+    /// `(vmctx, contref, frame) -> i64`: the address of what was captured, or `RETURNED` if the continuation has returned. The
+    /// native backend's `stack_switch` returns a word of the same format, which may have other outcomes besides.
     Resume,
-    /// `(vmctx, tag, payload, results: i32) -> i8`
+    /// `(vmctx, tag, payload, results: i32) -> i8`: returns once the captured continuation is resumed; its values are at
+    /// `payload`.
     Suspend,
-    /// `(vmctx, target, tag, payload, params: i32, args: i32) -> i8`
+    /// `(vmctx, target, tag, payload, params: i32, args: i32) -> i8`: likewise; stores the target's last argument.
     Switch,
-    /// `(vmctx, contref, exnref: i32) -> i8`: makes `exnref` the store's pending exception, and readies the
-    /// continuation for being resumed with it; or raises it here, if the continuation is fresh.
+    /// `(vmctx, contref, exnref: i32) -> i8`: makes `exnref` the store's pending exception, and prepares the continuation for a
+    /// `resume` that raises `exnref` where the continuation suspended. If the continuation is fresh, this consumes the
+    /// continuation, raises `exnref` here and does not return.
     Throw,
 }
 
-/// A call into the runtime that only the native backend makes. `wasmfx_runtime::native` has the meaning.
+/// A call into the runtime that only the native backend makes. `wasmfx_runtime::native` documents `start` and `finish`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NativeBuiltin {
-    /// `(vmctx, contref)`: `native::start`. To be called so that registers are preserved.
+    /// `(vmctx, contref)`: `native::start`, which gives a fresh continuation a stack. The environment should call this with a
+    /// calling convention that preserves all registers, so that callers spill nothing around this rare call.
     Start,
-    /// `(vmctx, contref)`: `native::finish`.
+    /// `(vmctx, contref)`: `native::finish`, which ends a continuation that has returned.
     Finish,
-    /// `(vmctx, contref)`: `native::finish`; then goes on unwinding, and so does not return.
+    /// `(vmctx, contref)`: `native::finish`, then raises here the exception that has left the stack of the continuation. Does not
+    /// return.
     Unwind,
-    /// `(vmctx)`: raises the store's pending exception, and so does not return.
+    /// `(vmctx)`: raises the store's pending exception. Does not return.
     Raise,
 }
 
-/// Why an instruction's own checks trap.
+/// The reason of a trap that an instruction's own checks raise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trap {
     /// A reference is null.
     NullReference,
-    /// A continuation was used a second time.
+    /// A reference was used a second time.
     ContinuationAlreadyConsumed,
     /// No handler of the right kind is in force for a tag.
     UnhandledTag,
 }
 
-/// Memory that no other kind of memory aliases.
+/// A kind of memory that no other kind aliases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryRegion {
-    /// `VMContRef`s without their `args`, the store's `VMContinuationContext`, and `VMStackHeader`s: those lie on stacks, above all that
-    /// else is there. But the store's barrier, which nobody writes, is read as the resume frame that it stands for.
+    /// `VMContRef`s without their `args`, the store's `VMContinuationContext`, and `VMStackHeader`s.
+    ///
+    /// ```text
+    ///   VMContRef                      a stack
+    ///   | control, ...   | ContRef     | VMStackHeader              | ContRef
+    ///   | args           | Payload     | frames: payload slots,     | Payload
+    ///   +----------------+             |   resume frames            |
+    /// ```
+    ///
+    /// One field of the `VMContinuationContext`, the store's barrier, is read as a resume frame, in the region `Payload`. No code
+    /// writes the barrier, so that the two regions still have no access to order.
     ContRef,
-    /// Payloads and resume frames. They live on stacks and in the `args` of `VMContRef`s, and the runtime and other functions
-    /// write them.
+    /// Payloads and resume frames. They are on stacks and in the `args` of `VMContRef`s. The runtime and other functions write
+    /// them, too.
     Payload,
 }
 
-/// How a function reaches memory.
+/// The memory of the target, as a function accesses it.
 pub trait Memory {
     /// The type of an address.
     fn pointer_type(&self) -> ir::Type;
@@ -78,7 +96,7 @@ pub trait Memory {
     fn region(&mut self, func: &mut ir::Function, region: MemoryRegion) -> ir::AliasRegion;
 }
 
-/// What the native backend needs besides.
+/// What the native backend needs of the function environment besides [`FuncEnv`].
 pub trait NativeEnv {
     /// The address of the entry code, made by [`native_entry`](crate::native_entry), for functions of a
     /// continuation type.
@@ -90,7 +108,7 @@ pub trait NativeEnv {
     /// Sets what [`NativeEnv::current`] returns.
     fn set_current(&mut self, builder: &mut FunctionBuilder<'_>, current: ir::Value);
 
-    /// The lowest stack pointer that Wasm may have.
+    /// The lowest stack pointer that Wasm on the current stack may have.
     fn stack_limit(&mut self, pos: &mut FuncCursor<'_>) -> ir::Value;
 
     /// Sets what [`NativeEnv::stack_limit`] returns.
@@ -100,6 +118,10 @@ pub trait NativeEnv {
     fn continuation_context(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
 
     /// Cranelift's `stack_switch`. What the function caches of its store is written before and read after.
+    ///
+    /// The switch stores the stack pointer, the frame pointer and the address of the code behind the switch in the
+    /// `VMControlContext` at `store`, and loads the same three registers from the one at `load`. Returns the `payload` of the
+    /// later switch that loads what this one stored.
     fn stack_switch(
         &mut self,
         builder: &mut FunctionBuilder<'_>,
@@ -108,15 +130,17 @@ pub trait NativeEnv {
         payload: ir::Value,
     ) -> ir::Value;
 
-    /// Emits what the translator has only counted so far, such as fuel: before a branch within one
-    /// instruction, one side of which calls.
+    /// Emits the code for what the translator has only counted so far, such as fuel.
+    ///
+    /// Necessary before a branch inside one instruction, if a call is on one side only: a call emits this code, and what one side
+    /// emits does not run on the other.
     fn flush_counters(&mut self, builder: &mut FunctionBuilder<'_>);
 
-    /// Writes back what the function caches of its store, such as fuel: before a trap. It has been
-    /// [settled](NativeEnv::settle).
+    /// Writes back what the function caches of its store, such as fuel. Necessary before a trap. The caller has
+    /// [flushed the counters](NativeEnv::flush_counters).
     fn write_back(&mut self, builder: &mut FunctionBuilder<'_>);
 
-    /// As [`FuncEnv::call`], but that there is no result.
+    /// As [`FuncEnv::call`], but without a result.
     fn call_native(
         &mut self,
         builder: &mut FunctionBuilder<'_>,
@@ -130,12 +154,12 @@ pub trait FuncEnv: Memory {
     /// The backend that the engine is configured for.
     fn backend(&self) -> Backend;
 
-    /// What the native backend needs besides, if the engine has it.
+    /// The part that only the native backend needs, if the engine provides that.
     fn native(&mut self) -> Option<&mut dyn NativeEnv> {
         None
     }
 
-    /// What the function's stack switching instructions share.
+    /// The state that the function's stack switching instructions share.
     fn function_state(&mut self) -> &mut FunctionState;
 
     /// The instance's context.
@@ -171,7 +195,7 @@ pub trait FuncEnv: Memory {
     /// Whether a collector must find values of this type on the stack.
     fn needs_stack_map(&self, ty: WasmValType) -> bool;
 
-    /// Calls into the runtime, which returns once control is back on this stack, or unwinds to the
+    /// Emits a call into the runtime, which returns once control is back on this stack, or unwinds to the
     /// handlers in force here. What the function caches of its store is written before and read after.
     fn call(
         &mut self,
@@ -180,12 +204,12 @@ pub trait FuncEnv: Memory {
         args: &[ir::Value],
     ) -> WasmResult<ir::Value>;
 
-    /// Goes to a clause's label with the values that it takes.
+    /// Emits a jump to a clause's label, with the values that the label takes.
     fn jump(&mut self, builder: &mut FunctionBuilder<'_>, label: ir::Block, values: &[ir::Value]);
 
-    /// Traps. This ends the block.
+    /// Emits a trap. This ends the block.
     fn trap(&mut self, builder: &mut FunctionBuilder<'_>, trap: Trap);
 
-    /// Traps if `value` is zero.
+    /// Emits a trap if `value` is zero.
     fn trap_if_zero(&mut self, builder: &mut FunctionBuilder<'_>, value: ir::Value, trap: Trap);
 }

@@ -1,4 +1,13 @@
-//! The frame that a resume leaves for a search, and the function's own payload slots.
+//! The frame that a `resume` leaves for a search for a handler, and the function's own payload slots.
+//!
+//! All are stack slots of the function that is translated, and its instructions share them (`function.rs`):
+//!
+//! ```text
+//!   frame of the function
+//!   | frames[0..4]   filled where the function begins, one for each list of clauses and number of results |
+//!   | frame          filled by each other resume                                                          |
+//!   | payload        values on their way, of any of the instructions                                      |
+//! ```
 
 use crate::env::{Backend, FuncEnv};
 use crate::function::{FunctionState, SharedFrame};
@@ -9,10 +18,10 @@ use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::abi::SLOT_SIZE;
 
-/// The stack slots hold 128-bit values.
+/// The alignment of the stack slots, as a power of two: payload slots hold 128-bit values.
 const SLOT_ALIGN_SHIFT: u8 = SLOT_SIZE.trailing_zeros() as u8;
 
-/// A frame for these clauses and this many results, in the function's own slots.
+/// A frame for these clauses and this many results, and the place where the results will be: both in the function's own slots.
 pub(crate) fn resume_frame(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -43,7 +52,7 @@ pub(crate) fn resume_frame(
     (frame, payload)
 }
 
-/// Fills the frame in `slot`.
+/// Emits the code at `pos` that fills the frame in `slot`.
 fn fill(
     env: &mut dyn FuncEnv,
     pos: &mut FuncCursor<'_>,
@@ -60,13 +69,13 @@ fn fill(
     let switch_tags = &tags(true, pos);
     let slots = env.function_state().payload.filter(|_| results > 0);
     let results_go = slots.map(|slot| Payload(pos.ins().stack_addr(pointer, slot, 0)));
-    // The native backend's entry code knows its function's.
+    // Only the libcall backend reads the number of results: the native backend's entry code is made for the function's type.
     let result_count = (env.backend() == Backend::Libcall).then_some(results);
     let frame = ResumeFrame(pos.ins().stack_addr(pointer, slot, 0));
     frame.init(env, pos, ResumeFrameInit { suspend_tags, switch_tags, results: results_go, result_count });
 }
 
-/// Room for so many values in the function's own slots; a null address for none.
+/// Room for so many values in the function's own slots; a null address if `values` is 0.
 pub(crate) fn payload(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, values: usize) -> Payload {
     if values == 0 {
         return Payload(builder.ins().iconst(env.pointer_type(), 0));
@@ -76,7 +85,7 @@ pub(crate) fn payload(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, 
     Payload(builder.ins().stack_addr(env.pointer_type(), slot, 0))
 }
 
-/// `slot`, or a new one, with `size` bytes at least.
+/// `slot`, or a new slot if that is `None`, with at least `size` bytes.
 fn grow(builder: &mut FunctionBuilder<'_>, slot: Option<StackSlot>, size: usize) -> StackSlot {
     let size = u32::try_from(size).expect("validation bounds the number of values and clauses");
     match slot {

@@ -1,4 +1,4 @@
-//! What the stack switching instructions of one function share.
+//! The state that the stack switching instructions of one function share.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{self, Block, Inst, InstBuilder, StackSlot, Value, types::I64};
@@ -6,47 +6,60 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use std::collections::HashSet;
 use wasmtime_environ::TagIndex;
 
-/// What the stack switching instructions of one function share: stack slots, and values that are the same all along an
+/// The state that the stack switching instructions of one function share: stack slots, and values that are the same throughout an
 /// activation.
 ///
-/// To share slots is sound because an activation is inside one such instruction at a time, and what the
-/// instruction leaves in the slots has been read before the next begins.
+/// Sharing slots is sound, because an activation is inside at most one such instruction at a time, and all values that the
+/// instruction leaves in the slots are read before the next instruction begins.
 #[derive(Debug, Default)]
 pub struct FunctionState {
     /// The end of the code that every activation begins with.
     entry: Option<(Block, Option<Inst>)>,
-    /// Frames that are filled there.
+    /// Frames that are filled there, once per activation.
     pub(crate) frames: Vec<SharedFrame>,
-    /// The frame of other resumes.
+    /// The frame of the resumes that have none of those. Each of these resumes fills it.
     pub(crate) frame: Option<StackSlot>,
+    /// The payload slots.
     pub(crate) payload: Option<StackSlot>,
     current: CurrentContinuation,
-    /// The continuations that the function's `cont.new` have made with room for all arguments in themselves, and their
-    /// revisions then.
+    /// The continuations that the function's `cont.new` instructions have made with room for all arguments in `args`, each with
+    /// its revision at that time. See [`Usable::is_as_made`](crate::usable::Usable::is_as_made).
     pub(crate) made: HashSet<[Value; 2]>,
 }
 
-/// A frame for some clauses, in order, and so many results.
+/// A frame that all resumes with the same clauses, in the same order, and the same number of results share.
 #[derive(Debug)]
 pub(crate) struct SharedFrame {
+    /// The tag of each clause, and whether the clause is `(on $tag switch)`.
     pub(crate) clauses: Vec<(TagIndex, bool)>,
     pub(crate) results: usize,
     pub(crate) slot: StackSlot,
 }
 
 impl FunctionState {
-    /// More frames, or larger ones, would make calls of a function dear that come to none of its resumes.
+    /// How many frames are filled where the function begins, at most. Every call of the function pays for filling all of them,
+    /// even if the call reaches none of the resumes.
     pub(crate) const MAX_FRAMES: usize = 4;
+    /// How many clauses a frame has at most that is filled where the function begins, for the same reason.
     pub(crate) const MAX_CLAUSES: usize = 64;
 
-    /// Notes that `builder` is where every activation has checked its stack, and has done nothing else yet.
+    /// Notes the position of `builder` as the place where every activation has checked its stack limit and has done nothing else
+    /// yet.
+    ///
+    /// # Panics
+    ///
+    /// If `builder` has no current block.
     pub fn enter(&mut self, builder: &mut FunctionBuilder<'_>) {
         let block = builder.current_block().expect("there is code to come");
         self.entry = Some((block, builder.func.layout.last_inst(block)));
         self.current.enter(builder);
     }
 
-    /// The place that [`FunctionState::enter`] noted.
+    /// A cursor at the place that [`FunctionState::enter`] noted.
+    ///
+    /// # Panics
+    ///
+    /// If the function was not entered.
     pub(crate) fn entry<'f>(&self, func: &'f mut ir::Function) -> FuncCursor<'f> {
         let (block, inst) = self.entry.expect("the function was entered");
         match inst {
@@ -55,8 +68,8 @@ impl FunctionState {
         }
     }
 
-    /// The variable that holds the current continuation, what defines it where the function begins, and the stack limit, if
-    /// somebody has asked for it.
+    /// The variable that holds the current continuation, the instruction that defines the variable where the function begins, and
+    /// the stack limit, if an instruction has asked for it before.
     ///
     /// # Panics
     ///
@@ -68,14 +81,16 @@ impl FunctionState {
     }
 }
 
-/// The continuation that an activation belongs to, and its stack limit: a stack is one continuation's until all its
-/// frames are gone. Loaded where the function begins, if an instruction asks for them.
+/// The continuation that an activation belongs to, and its stack limit. Both stay the same throughout an activation, because a
+/// stack belongs to one continuation until all its frames are gone. They are loaded where the function begins, if an instruction
+/// asks for them.
 ///
-/// The continuation is a variable, which each `suspend` and `switch` that goes on sets to what was handed to it. That is
-/// the same, but known at once: the code that comes next need not wait for the stack pointer, and then for what was spilled there.
+/// The continuation is a variable. Behind the switch of each `suspend` and `switch`, the variable is set to the result of the
+/// switch, which is the same value. The result is in a register; without it, the code behind the switch would have to wait for
+/// the new stack pointer and then for a load of the spilled value.
 #[derive(Debug, Default)]
 struct CurrentContinuation {
-    /// The variable, and what defines it at first: to be replaced.
+    /// The variable, and the placeholder that defines it at first. The first use replaces the placeholder with a load.
     variable: Option<(Variable, Inst)>,
     limit: Option<Value>,
 }

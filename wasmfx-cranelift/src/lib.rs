@@ -1,26 +1,27 @@
 //! How WebAssembly's stack switching instructions become Cranelift IR.
 //!
-//! This crate knows nothing of Wasmtime's function environment but what [`FuncEnv`] says, and of the
-//! runtime nothing but the layout in [`wasmfx_runtime::abi`]. Read it in this order:
+//! The crate knows Wasmtime's function environment only through [`FuncEnv`], and the runtime only through the layout in
+//! [`wasmfx_runtime::abi`]. A reading order:
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `lib.rs` | one entry point per instruction; it picks the backend |
+//! | `lib.rs` | one entry point per instruction, and the choice of the backend |
 //! | `env.rs` | what the function environment must provide |
 //! | `function.rs` | what the instructions of one function share |
 //! | `view/` | typed views over `ir::Value`: the only reader of field offsets |
-//! | `usable.rs` | null and linearity checks, and the values that are bound |
+//! | `usable.rs` | null and linearity checks, and the binding of values |
 //! | `operands.rs` | what each instruction takes |
 //! | `frame.rs` | the frame that a resume leaves for a search |
 //! | `dispatch.rs` | from the outcome of a resume to the clause that was taken |
-//! | `barrier.rs` | what keeps handlers out of a call into another component |
+//! | `barrier.rs` | the end of a search for a handler at a call into another component |
 //! | `fingerprint.rs` | the sources that count in the fingerprint of compiled code |
 //! | `backend.rs` | the trait that a backend implements |
 //! | `libcall/` | the portable backend: each switch a call into the runtime |
 //! | `native/` | the backend that switches stacks in compiled code; feature `native` |
+//! | `no_native.rs` | the error in the place of `native/` in a build without that feature |
 //!
-//! Errors are [`WasmError::Unsupported`](wasmtime_environ::WasmError::Unsupported), for what is valid
-//! and not implemented.
+//! Every translation error that this crate makes is [`WasmError::Unsupported`](wasmtime_environ::WasmError::Unsupported): the
+//! module is valid, and the crate does not implement what it asks for. Errors of [`FuncEnv`]'s methods are passed on.
 
 #![deny(unsafe_code)]
 
@@ -38,6 +39,8 @@ mod native;
 #[path = "no_native.rs"]
 mod native;
 mod operands;
+#[cfg(test)]
+mod tests;
 mod usable;
 mod view;
 
@@ -56,7 +59,8 @@ use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
 
-/// `cont.new $ty`: a reference to a fresh continuation of `func`, a possibly null function reference.
+/// `cont.new $ty`: returns a reference to a fresh continuation of `func`, a function reference that may be null. The code traps
+/// if `func` is null.
 pub fn cont_new(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -70,7 +74,8 @@ pub fn cont_new(
     backend(env)?.cont_new(env, builder, New { ty, func, params, results })
 }
 
-/// `cont.bind $from $to`: a reference to the continuation `cont` of type `from` with `args` bound.
+/// `cont.bind $from $to`: binds `args` to the continuation that `cont`, a reference of type `from`, refers to, and returns a new
+/// reference to the same continuation. The code traps if `cont` is null or was consumed.
 pub fn cont_bind(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -91,7 +96,8 @@ pub fn cont_bind(
     Ok(cont.consume_and_renew(env, builder))
 }
 
-/// `suspend $tag`: what the handler's continuation is later resumed with.
+/// `suspend $tag`: suspends to the handler of `tag` with the payload `args`. Returns the values with which the captured
+/// continuation is later resumed. The code traps if there is no handler.
 pub fn suspend(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -103,8 +109,10 @@ pub fn suspend(
     backend(env)?.suspend(env, builder, Suspend { tag, args, results: &results })
 }
 
-/// `resume $ty clause*`: the results of the continuation `cont`. When control goes to a clause's label
-/// instead, this has jumped there, with the tag's payload and the captured continuation.
+/// `resume $ty clause*`: runs the continuation `cont` with the arguments `args`, and returns its results.
+///
+/// If the continuation suspends to one of `clauses`, the emitted code jumps to the clause's label instead, with the tag's payload
+/// and a reference to the captured continuation. The code traps if `cont` is null or was consumed.
 pub fn resume(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -116,10 +124,10 @@ pub fn resume(
     resume_with(env, builder, ty, cont, Input::Values(args), clauses)
 }
 
-/// `resume_throw` and `resume_throw_ref`: as [`resume`], but that the instruction which suspended `cont` raises
-/// `exnref`, an exception reference that is not null.
+/// `resume_throw` and `resume_throw_ref`: as [`resume`], except that the instruction which suspended `cont` raises
+/// `exnref`, an exception reference that is not null. If `cont` is fresh, the exception is raised here.
 ///
-/// Making the exception of `resume_throw` and the null check of `resume_throw_ref` are the caller's.
+/// The caller emits the code that makes the exception of `resume_throw`, and the null check of `resume_throw_ref`.
 pub fn resume_throw(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -146,10 +154,11 @@ fn resume_with(
     backend(env)?.resume(env, builder, Resume { cont, input, results: &results, clauses })
 }
 
-/// `switch $ty $tag`: what the continuation captured here is later resumed or switched to with.
+/// `switch $ty $tag`: captures the current continuation and runs `cont` in its place. Returns the values with which the captured
+/// continuation is later resumed or switched to.
 ///
-/// `ty` is the type of the target `cont`; `args` are its arguments but the last, which is the captured
-/// continuation.
+/// `ty` is the type of the target `cont`. `args` are all arguments of the target except the last one, which is a reference to the
+/// captured continuation. The code traps if `cont` is null or was consumed, or if no `(on $tag switch)` is in force.
 pub fn switch(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -190,7 +199,7 @@ fn backend(env: &dyn FuncEnv) -> WasmResult<&'static dyn BackendCompiler> {
     }
 }
 
-/// The layout is that of 64-bit targets.
+/// Refuses targets that are not 64-bit, because the offsets of the layout are those of 64-bit targets.
 fn ensure_target(env: &dyn FuncEnv) -> WasmResult<()> {
     if env.pointer_type() == cranelift_codegen::ir::types::I64 {
         Ok(())

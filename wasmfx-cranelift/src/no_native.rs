@@ -1,9 +1,9 @@
-//! In the place of the native backend in a build without it.
+//! The module in the place of the native backend, in a build without the feature `native`.
 
 use crate::backend::BackendCompiler;
 use wasmtime_environ::{WasmResult, wasm_unsupported};
 
-/// An error that says why there is none.
+/// Returns an error that says why there is no native backend.
 pub(crate) fn backend() -> WasmResult<&'static dyn BackendCompiler> {
     Err(wasm_unsupported!("the native stack switching backend, in a build without the feature `native`"))
 }

@@ -1,4 +1,4 @@
-//! What an instruction takes.
+//! The operands of the instructions.
 
 use crate::env::{Builtin, FuncEnv};
 use crate::usable::Usable;
@@ -12,18 +12,18 @@ use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, WasmValType};
 pub struct Clause {
     /// The tag that it handles.
     pub tag: TagIndex,
-    /// Where `(on $tag $label)` goes; `None` for `(on $tag switch)`.
+    /// The label of `(on $tag $label)`; `None` for `(on $tag switch)`.
     pub label: Option<ir::Block>,
 }
 
-/// The clauses with labels, in order: their numbers are what the runtime reports.
+/// The clauses with labels, in order. The search for a handler reports a clause by its number in this sequence.
 pub(crate) fn labels(clauses: &[Clause]) -> impl Iterator<Item = (TagIndex, ir::Block)> + '_ {
     clauses.iter().filter_map(|clause| Some((clause.tag, clause.label?)))
 }
 
-/// What a `cont.new` makes a continuation of.
+/// The operands of a `cont.new`.
 pub(crate) struct New {
-    /// The continuation type. The native backend has entry code for each.
+    /// The continuation type. The native backend has entry code for the function type of each.
     #[allow(dead_code, reason = "there may be no other backend than libcall")]
     pub(crate) ty: TypeIndex,
     /// The function, not null.
@@ -34,11 +34,11 @@ pub(crate) struct New {
     pub(crate) results: usize,
 }
 
-/// What a `resume` runs, and where it may go on.
+/// The operands of a `resume`, `resume_throw` or `resume_throw_ref`.
 pub(crate) struct Resume<'a> {
-    /// The continuation, to which its input has been handed over.
+    /// The continuation, after [`Input::hand_over`].
     pub(crate) cont: Usable,
-    /// That input, which the native backend hands over with the switch.
+    /// The input. The payload of the native backend's switch says of which kind it is.
     #[allow(dead_code, reason = "there may be no other backend than libcall")]
     pub(crate) input: Input<'a>,
     /// The types of the continuation's results.
@@ -47,26 +47,27 @@ pub(crate) struct Resume<'a> {
     pub(crate) clauses: &'a [Clause],
 }
 
-/// What a `suspend` passes and waits for.
+/// The operands of a `suspend`.
 pub(crate) struct Suspend<'a> {
+    /// The tag.
     pub(crate) tag: TagIndex,
     /// The payload.
     pub(crate) args: &'a [Value],
-    /// The types of what it returns.
+    /// The types of the values that the `suspend` returns.
     pub(crate) results: &'a [WasmValType],
 }
 
-/// What a continuation is resumed with.
+/// The input with which a continuation is resumed.
 #[derive(Clone, Copy)]
 pub(crate) enum Input<'a> {
     /// The arguments that are not bound yet.
     Values(&'a [Value]),
-    /// An exception to raise there, not null.
+    /// A reference to the exception that the instruction raises which suspended the continuation; not null.
     Exception(Value),
 }
 
 impl Input<'_> {
-    /// Hands it to the continuation: stores the arguments, or readies it for the exception.
+    /// Emits the code that stores the arguments in the continuation, or that prepares the continuation for the exception.
     pub(crate) fn hand_over(
         self,
         env: &mut dyn FuncEnv,
@@ -84,15 +85,15 @@ impl Input<'_> {
     }
 }
 
-/// What a `switch` goes to.
+/// The target of a `switch`.
 pub(crate) struct Target {
-    /// The continuation, with its arguments stored but the last: the one that is captured.
+    /// The continuation. All its arguments are stored except the last one, which is a reference to the captured continuation.
     pub(crate) cont: Usable,
-    /// How many arguments those are.
+    /// How many arguments the `switch` has stored.
     pub(crate) args: usize,
-    /// Where the last one goes. With the libcall backend the runtime finds that by itself.
+    /// The slot of the last argument. With the libcall backend the runtime computes that by itself.
     #[allow(dead_code, reason = "there may be no other backend than libcall")]
     pub(crate) last_arg: Payload,
-    /// The types of what the captured continuation waits for.
+    /// The types of the values that the captured continuation waits for.
     pub(crate) received: Vec<WasmValType>,
 }

@@ -1,16 +1,16 @@
-//! A second opinion on the chain of stacks: L2, and how a chain hangs together, as seen from outside.
+//! Checks of invariants in debug builds: L2, S1, S3, and how the stacks of a chain are linked.
 //!
-//! In debug builds the libcall backend asks for it before and after each switch, the native one where it calls
-//! into this crate.
+//! The libcall backend checks before and after each switch. The native backend checks where compiled code calls this crate to
+//! start or to end a continuation. Both check at each host call.
 
 use crate::abi::{Backend, VMContRef, VMContState, VMResumeFrame};
 use crate::arch;
 use crate::cont::Continuation;
 
-/// Longer chains are checked only this far, so that nested continuations stay linear in their number.
+/// A check looks at this many stacks of a chain at most. So the checks of n nested continuations cost time linear in n.
 const DEPTH: usize = 16;
 
-/// Panics if the chain of active stacks from `current` outwards is not sound.
+/// Panics if the chain of active stacks from `current` outwards is broken within the first [`DEPTH`] stacks.
 ///
 /// # Safety
 ///
@@ -22,11 +22,11 @@ pub(crate) unsafe fn active_chain(backend: Backend, current: *mut VMContRef) {
     }
     let mut cont = current;
     for _ in 0..DEPTH {
-        // SAFETY: the caller vouches for the first; parents are of the same store.
+        // SAFETY: C2: the first is the current stack of a live store, and parents are of the same store.
         if unsafe { !VMContRef::is_continuation(cont) } {
             return;
         }
-        // SAFETY: the caller vouches for the first; parents are of the same store.
+        // SAFETY: C2, L1: `cont` is a continuation of a live store. No mutable borrow of it is alive during a check.
         let this = unsafe { &*cont.cast::<Continuation>() };
         assert_eq!(this.vm.state(), VMContState::Running, "a stack on the active chain runs");
         let native = backend == Backend::Native;
@@ -35,12 +35,12 @@ pub(crate) unsafe fn active_chain(backend: Backend, current: *mut VMContRef) {
         assert!(!this.vm.resume.is_null(), "something resumed a running stack");
         assert_eq!(this.vm.parent_entry.is_null(), native, "a parent's entry state is kept");
         assert_ne!(this.vm.parent, cont, "no stack is its own parent");
-        // SAFETY: as above.
+        // SAFETY: C2: parents are of the same store.
         if unsafe { VMContRef::is_continuation(this.vm.parent) } {
-            // SAFETY: as above.
+            // SAFETY: C2, L1: the parent is a continuation of a live store.
             let parent = unsafe { &*this.vm.parent.cast::<Continuation>() };
             let frame = this.vm.resume;
-            // SAFETY: it is a live `resume`'s, or the store's barrier.
+            // SAFETY: `frame` is the live frame of a `resume`, or the store's barrier (C5).
             let known =
                 unsafe { VMResumeFrame::is_barrier(frame) } || parent.stack_range().contains(&frame.addr());
             assert!(known, "a resume's frame is on the parent's stack");
@@ -49,12 +49,19 @@ pub(crate) unsafe fn active_chain(backend: Backend, current: *mut VMContRef) {
     }
 }
 
-/// Panics if `outermost` is not the outermost stack of the chain from `current`, or what runs below it is not on another stack
-/// than those of the chain (S1, S3).
+/// Panics if `outermost` is not the outermost stack of the chain from `current`, or if host code would run on a stack of that
+/// chain or on live frames of wasmtime-fiber (S1, S3). Of a chain longer than [`DEPTH`], only the first stacks are looked at.
+///
+/// ```text
+///   initial stack
+///   | resume             |
+///   | wasmtime-fiber     |  <- resumer_sp, if known
+///   | (free)             |  <- host: outermost.parent_control.sp
+/// ```
 ///
 /// # Safety
 ///
-/// `current` is a running continuation of a live store.
+/// `current` is a running continuation of a live store. `outermost` is null or a continuation of the same store.
 #[inline]
 pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContRef) {
     if !cfg!(debug_assertions) {
@@ -62,7 +69,7 @@ pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContR
     }
     assert!(!outermost.is_null(), "S3");
     let mut cont = current;
-    // SAFETY: the caller vouches for `current`, whose chain has an outermost stack.
+    // SAFETY: C2, L1: `outermost` is a continuation of a live store.
     let (host, left_at) = unsafe {
         let outermost = &*outermost.cast::<Continuation>();
         (outermost.vm.parent_control.sp, outermost.resumer_sp())
@@ -72,10 +79,11 @@ pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContR
         "the frames of wasmtime-fiber take more than was thought: FIBER_FRAMES"
     );
     for _ in 0..DEPTH {
-        // SAFETY: the caller vouches for the first; parents are of the same store.
+        // SAFETY: C2, L1: `cont` is a continuation of a live store: the first is `current`, and the loop ends at the initial
+        // stack.
         let (parent, stack) = unsafe { ((*cont).parent, (*cont.cast::<Continuation>()).stack_range()) };
         assert!(host != 0 && !stack.contains(&host), "S1, S3");
-        // SAFETY: as above.
+        // SAFETY: C2: parents are of the same store.
         if unsafe { !VMContRef::is_continuation(parent) } {
             assert_eq!(cont, outermost, "S3");
             return;
@@ -84,11 +92,11 @@ pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContR
     }
 }
 
-/// Panics if this is the stack of `current` or of a continuation below it.
+/// Panics if the caller runs on the stack of `current` or of one of its ancestors (S1). Looks at [`DEPTH`] stacks at most.
 ///
 /// # Safety
 ///
-/// As for [`active_chain`].
+/// `current` is the current stack of a live store.
 #[inline]
 pub(crate) unsafe fn no_continuations_stack(current: *mut VMContRef) {
     if !cfg!(debug_assertions) {
@@ -96,7 +104,7 @@ pub(crate) unsafe fn no_continuations_stack(current: *mut VMContRef) {
     }
     let (mut cont, here) = (current, arch::stack_pointer());
     for _ in 0..DEPTH {
-        // SAFETY: the caller vouches for the first; parents are of the same store.
+        // SAFETY: C2, L1: the first is the current stack of a live store, and parents are of the same store.
         unsafe {
             if !VMContRef::is_continuation(cont) {
                 return;
@@ -107,17 +115,18 @@ pub(crate) unsafe fn no_continuations_stack(current: *mut VMContRef) {
     }
 }
 
-/// Panics if what `cont` was captured with is not a chain from it to its last ancestor.
+/// Panics if `cont` is not the innermost stack of a chain that ends at `last_ancestor`, or has more values than slots (C3).
+/// Looks at [`DEPTH`] stacks at most.
 ///
 /// # Safety
 ///
-/// `cont` is one of a live store's continuations, and suspended.
+/// `cont` is a suspended continuation of a live store.
 #[inline]
 pub(crate) unsafe fn captured_chain(cont: *mut VMContRef) {
     if !cfg!(debug_assertions) {
         return;
     }
-    // SAFETY: the caller vouches for `cont`; what it was captured with is of the same store.
+    // SAFETY: C2: `cont` is a continuation of a live store, and the stacks that were captured with it are of the same store.
     unsafe {
         assert_eq!((*cont).state(), VMContState::Suspended);
         assert!((*cont).values.length <= (*cont).values.capacity, "C3");

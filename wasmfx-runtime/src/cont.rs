@@ -1,4 +1,4 @@
-//! One continuation, and its life.
+//! One continuation, and the states that it goes through.
 //!
 //! ```text
 //!                allocate                resume                  suspend, switch
@@ -8,7 +8,7 @@
 //!        +------------------------------------------+   +--------------------------------+
 //! ```
 //!
-//! What a continuation has of stacks, by its state (`-->` is `parent`, towards the host):
+//! The stacks of a continuation, by its state (`-->` is `parent`, towards the host):
 //!
 //! ```text
 //!   Free         no stack, on the store's list
@@ -22,10 +22,10 @@
 //!
 //! * **L1.** The `VMContRef` of a [`Continuation`] is its first field, so that a pointer to one is a
 //!   pointer to the other. A store allocates them in chunks, and frees them only when it ends (C2).
-//! * **L2.** A continuation has a stack exactly while it is running or suspended: `vm.stack` with the native backend, from
-//!   just before it is resumed for the first time; that of its [`FiberPart`], and a fiber too, with the libcall backend.
-//! * **L3.** In state `Free` no reference to a continuation is usable (C1): the last one was consumed
-//!   when it was resumed, and only a capture, which is of a running one, makes another.
+//! * **L2.** A continuation has a stack exactly while it is running or suspended, and from just before its first resume. With the
+//!   native backend the stack is `vm.stack`. With the libcall backend the stack is in the [`FiberPart`], and a fiber too.
+//! * **L3.** In state `Free` no reference to a continuation is usable (C1). A resume, or the end of a fresh continuation that
+//!   never runs, consumed the last reference. Only the capture of a running continuation makes another, or the next `cont.new`.
 //! * **L4.** A fiber is resumed only by the `resume` that runs its continuation, and suspends only to it.
 
 use crate::abi::{
@@ -39,29 +39,30 @@ use crate::stack::PooledStack;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 
-/// A continuation with what only the runtime knows of it. See L1.
+/// A continuation: the `VMContRef` that compiled code knows, and the fields that only the runtime knows. See L1.
 #[repr(C)]
 pub(crate) struct Continuation {
     pub(crate) vm: VMContRef,
-    /// Its place in its store.
+    /// Its place in the store's arena.
     pub(crate) index: u32,
-    /// The memory of `vm.values` while fresh, and of the function's results, if `vm.args` is too small. Not while free.
+    /// If `vm.args` is too small: the memory of `vm.values` while fresh, and with the libcall backend of the function's results.
+    /// Empty while free, but the capacity may stay for the next continuation.
     pub(crate) slots: Vec<u128>,
-    /// What the libcall backend has of it besides, from its first start on: the next continuation uses it too.
+    /// The libcall backend's part, from the first start on. The next continuation uses the same part.
     pub(crate) fiber: Option<Box<FiberPart>>,
 }
 
 impl Continuation {
-    /// A free one.
+    /// A free continuation.
     pub(crate) fn new(index: u32) -> Continuation {
         Continuation { vm: VMContRef::FREE, index, slots: Vec::new(), fiber: None }
     }
 
-    /// What the libcall backend has of it besides.
+    /// The libcall backend's part, which this makes if there is none.
     ///
     /// # Errors
     ///
-    /// If there is no memory for that.
+    /// If there is no memory for the part.
     pub(crate) fn fiber_part(&mut self) -> Result<&mut FiberPart, Error> {
         if self.fiber.is_none() {
             self.fiber = Some(alloc::boxed(FiberPart::new()).ok_or(Error::NoMemory)?);
@@ -69,22 +70,23 @@ impl Continuation {
         Ok(self.fiber.as_mut().expect("as of now"))
     }
 
-    /// As [`Continuation::fiber_part`], of one that has been started, without a borrow of the rest.
+    /// As [`Continuation::fiber_part`], for a continuation that has a fiber. The result does not borrow `this`.
     ///
     /// # Safety
     ///
-    /// `this` is running or suspended, of the libcall backend.
+    /// `this` is a continuation of a live store of the libcall backend, and has a fiber (L2).
     pub(crate) unsafe fn fiber_of(this: *mut Continuation) -> *mut FiberPart {
-        // SAFETY: the caller vouches for it; the box is not borrowed, only its address is taken.
+        // SAFETY: C2, L2: `this` is in memory and has a fiber part. The result is an address, so that no borrow of the part
+        // stays.
         unsafe { &raw mut **(*this).fiber.as_mut().expect("L2") }
     }
 
-    /// Whether it has a stack and a fiber of the libcall backend.
+    /// Whether the continuation has a stack and a fiber of the libcall backend.
     pub(crate) fn has_fiber(&self) -> bool {
         self.fiber.as_ref().is_some_and(|part| part.is_started())
     }
 
-    /// Takes the stack of one that is running, and on which nothing runs any more (L2).
+    /// Takes the stack of a continuation that is `Running` and has ended: nothing runs on the stack (L2).
     pub(crate) fn take_stack(&mut self, backend: Backend) -> PooledStack {
         match backend {
             Backend::Native => self.take_header().expect("L2: a running continuation has a stack"),
@@ -92,7 +94,7 @@ impl Continuation {
         }
     }
 
-    /// Takes its stack, if it has one, whatever is left on it. It will not be used again.
+    /// Takes the stack, if the continuation has one, whatever frames are on the stack. The continuation is not used afterwards.
     pub(crate) fn take_abandoned_stack(&mut self, backend: Backend) -> Option<PooledStack> {
         match backend {
             Backend::Native => self.take_header(),
@@ -102,43 +104,52 @@ impl Continuation {
 
     fn take_header(&mut self) -> Option<PooledStack> {
         let header = NonNull::new(std::mem::replace(&mut self.vm.stack, ptr::null_mut()))?;
-        // SAFETY: L2; it was this continuation's, which does not have it any more.
+        // SAFETY: L2: the stack was this continuation's, and `into_header` made its header. `vm.stack` is null, so that nothing
+        // takes the stack again. The callers say that nothing runs on it.
         Some(unsafe { PooledStack::from_header(header) })
     }
 
-    /// The number of its stack in the pool, if it has one.
+    /// The number of the continuation's stack in the pool, if it has a stack.
     pub(crate) fn slot(&self, backend: Backend) -> Option<u32> {
         match backend {
-            // SAFETY: L2.
+            // SAFETY: L2: `vm.stack` is null or the header of this continuation's own stack.
             Backend::Native => Some(unsafe { NonNull::new(self.vm.stack)?.as_ref() }.slot),
             Backend::Libcall => self.fiber.as_ref()?.stack.as_ref().map(PooledStack::slot),
         }
     }
 
-    /// The memory of `vm.values` while it is fresh, and of the function's results: the first slot, and how many.
+    /// The memory of `vm.values` while the continuation is fresh, and with the libcall backend of the function's results: the
+    /// first slot, and the number of slots.
     ///
     /// # Safety
     ///
-    /// `this` is not free, and nothing borrows these fields.
+    /// `this` is a continuation of a live store, and not free. Nothing borrows `slots` or `vm.args`.
     pub(crate) unsafe fn buffer(this: *mut Continuation) -> (*mut u128, usize) {
-        // SAFETY: the caller vouches for it.
+        // SAFETY: C2: `this` is in memory. Nothing else borrows `slots`.
         let slots = unsafe { &mut (*this).slots };
         match slots.len() {
-            // SAFETY: as above.
+            // SAFETY: C2: `this` is in memory. This takes an address only.
             0 => (unsafe { &raw mut (*this).vm.args }.cast(), INLINE_ARGS),
             len => (slots.as_mut_ptr(), len),
         }
     }
 
-    /// The addresses of its stack. Running and suspended, once it has started.
+    /// The addresses of the continuation's stack, while it is running or suspended. With the libcall backend the range has the
+    /// stack's size but ends at `start`, in the frame of the fiber's first function:
     ///
-    /// A field tells the backend here: this is on the path of every host call, and the store's backend is farther away.
+    /// ```text
+    ///             | guard | Wasm and the frames of its calls            | start | wasmtime-fiber | top
+    ///   libcall   |<----------------- range ----------------------------------->|
+    ///   native            |<---------------------------- range ---------------------------------->|
+    /// ```
+    ///
+    /// `vm.stack` tells the backend here: every host call comes here, and a look at the store's `backend` would cost more.
     #[inline]
     pub(crate) fn stack_range(&self) -> Range<usize> {
         match NonNull::new(self.vm.stack) {
             Some(header) => {
                 let top = header.addr().get() + size_of::<VMStackHeader>();
-                // SAFETY: L2.
+                // SAFETY: L2: `vm.stack` is the header of this continuation's own stack.
                 top - unsafe { header.as_ref() }.size..top
             }
             None => self.fiber.as_ref().map_or(0..0, |part| {
@@ -148,14 +159,15 @@ impl Continuation {
         }
     }
 
-    /// The stack pointer with which its fiber was resumed, if this build knows where wasmtime-fiber keeps that. Running, libcall
-    /// backend, and its fiber is the one that runs.
+    /// The stack pointer of the resumer of the continuation's fiber, if this build knows where wasmtime-fiber keeps that address.
+    /// It means something while the continuation is running, with the libcall backend.
     pub(crate) fn resumer_sp(&self) -> Option<usize> {
         let part = self.fiber.as_ref().filter(|part| part.fiber.is_some())?;
         part.stack.as_ref()?.resumer_sp()
     }
 
-    /// Forgets everything but the revision (C1).
+    /// Resets the fields that say what the continuation was. The revision stays (C1). `parent_control`, `bound_types` and `args`
+    /// stay too: the next continuation writes them before it uses them.
     pub(crate) fn forget(&mut self) {
         self.vm.control = VMControlContext::default();
         self.vm.parent = ptr::null_mut();
@@ -163,10 +175,11 @@ impl Continuation {
         self.vm.resume = ptr::null_mut();
         self.vm.last_ancestor = ptr::null_mut();
         self.vm.parent_entry = ptr::null_mut();
-        // What `enter` installs next time: nothing of Wasm is on that stack yet, and if the body is a host
-        // function nothing will be.
+        // With the libcall backend, `enter` installs this entry state when the next continuation starts. At that time no frame of
+        // Wasm is on the stack. If the continuation's function is a host function, no frame of Wasm ever will be.
         self.vm.entry = VMEntryState::default();
-        // A continuation that a trap ended in the middle of a `switch` expects another resume (`native`, N5).
+        // The search of a `switch` fills the cache for revision + 1. If the `switch` traps afterwards, this continuation ends
+        // with its old revision, and the first resume of the next continuation would make the cache valid (`native`, N5).
         self.vm.handler_cache = VMHandlerCache::default();
         self.vm.func = ptr::null_mut();
         self.vm.caller_or_child = ptr::null_mut();

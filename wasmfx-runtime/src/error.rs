@@ -1,75 +1,78 @@
-//! What can go wrong that is the program's or the machine's doing. Anything else is a bug, and asserts.
+//! The errors that a program or the machine can cause. Anything else that goes wrong is a bug, and fails an assertion.
 
 use crate::limits::MIN_WASM_STACK;
 use core::fmt;
 
-/// What a library or the system said.
+/// The error that a library or the system returned.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// An error that unwinds Wasm, or that [`StackPool::new`](crate::StackPool::new) returns.
+/// An error that unwinds Wasm, or that [`StackPool::new`](crate::StackPool::new) or [`check_process`] returns.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// `suspend` or `switch` found no handler of its kind for its tag on this side of the host: the
-    /// program's doing. Wasmtime has a trap code for it.
+    /// The program's search for a handler was in vain: `suspend` or `switch` found no handler of its kind for its tag before the
+    /// search met a barrier (C5), which is at the host's entry and between components. Wasmtime has a trap code for this error.
     UnhandledTag,
-    /// The store holds as many live continuations as it may: the program's doing.
+    /// The program asked for another continuation while its store holds as many live ones as it may.
     TooManyContinuations {
         /// The limit.
         limit: u32,
     },
-    /// The embedder does not let the store have another continuation.
+    /// The embedder refused the store another continuation.
     Refused {
-        /// How many are alive.
+        /// The number of continuations that are alive.
         alive: usize,
     },
-    /// The store's fresh continuations hold as many arguments as they may: the program's doing.
+    /// The program asked for another continuation while the argument buffers of its store's live continuations are as large as
+    /// they may be together.
     TooManyArguments {
-        /// The limit, in values.
+        /// The limit, in slots of one value.
         limit: usize,
     },
-    /// All stacks of the engine are in use: the doing of all its programs.
+    /// The stores of the engine have all of its stacks, in use or idle. All programs of the engine contribute to this.
     TooManyStacks {
         /// The limit.
         limit: u32,
     },
-    /// The system gives no memory for another continuation, or its arguments: the machine's limit, or the program's greed.
+    /// The system has no memory for another continuation or its arguments: the machine has too little, or the program takes too
+    /// much.
     NoMemory,
-    /// The system gives no memory for another stack: the machine's limit, or the program's greed.
+    /// The system has no memory for another stack: the machine has too little, or the program takes too much.
     NoStack {
-        /// Bytes asked for.
+        /// Bytes of address space of a stack, its guard included.
         size: usize,
-        /// Stacks that the engine has given out.
+        /// The number of stacks that the engine has given to its stores.
         held: u32,
-        /// Whether each takes mappings of the process, of which Linux has a limit.
+        /// Whether each stack takes mappings of the process, whose number Linux limits.
         mappings: bool,
-        /// What the system said.
+        /// The error that the system or wasmtime-fiber returned.
         cause: Cause,
     },
-    /// The system has no address space for more stacks: the machine's limit, or the process's.
+    /// The system has no address space for more stacks, because of a limit of the machine or of the process.
     NoAddresses {
-        /// Bytes of a stack.
+        /// Bytes of address space of a stack, its guard included.
         size: usize,
-        /// How many more stacks were asked for.
+        /// The number of stacks in the reservation that failed.
         count: usize,
-        /// What the system said.
+        /// The error that the system returned.
         cause: Cause,
     },
-    /// The engine's configuration asks for stacks that cannot be.
+    /// The engine's configuration asks for stacks of an impossible size.
     StackSize {
-        /// Bytes of a stack for Wasm, if configured.
+        /// The configured bytes of a stack for Wasm, if any.
         size: Option<usize>,
         /// The most bytes that Wasm may take of any stack.
         max_wasm_stack: usize,
     },
-    /// The thread has a shadow stack, which does not follow a switch of stacks: the first would end the process.
+    /// The thread has a shadow stack. A shadow stack does not follow a switch of stacks, so that the first switch would end the
+    /// process.
     ShadowStack,
-    /// The libcall backend cannot make a fiber: wasmtime-fiber does not know the machine, or has no memory.
+    /// The libcall backend cannot make a fiber: wasmtime-fiber does not support the machine, or has no memory.
     Unsupported(Cause),
 }
 
 impl Error {
-    /// Whether a limit ended the program, one of those that an embedder can set or the machine's.
+    /// Whether a limit ended the program: one that an embedder can set, or one of the machine.
     pub fn is_limit(&self) -> bool {
         match self {
             Error::TooManyContinuations { .. }
@@ -90,7 +93,7 @@ impl Error {
 ///
 /// # Errors
 ///
-/// [`Error::ShadowStack`]
+/// [`Error::ShadowStack`] if this thread has a shadow stack.
 pub fn check_process() -> Result<(), Error> {
     without_shadow_stack(crate::arch::has_shadow_stack())
 }
@@ -186,7 +189,7 @@ impl std::error::Error for Error {}
 mod tests {
     use super::*;
 
-    /// A processor and a kernel with shadow stacks are not to be had in tests: what they would tell is made up.
+    /// Tests cannot count on a processor and a kernel with shadow stacks, so that this test makes their answer up.
     #[test]
     fn a_shadow_stack_is_refused() {
         let error = without_shadow_stack(true).unwrap_err();

@@ -4,22 +4,23 @@ use crate::abi::VMContRef;
 use crate::stack::PooledStack;
 use std::ptr::{self, NonNull};
 
-/// A function that is called with the address of what it needs.
+/// A function that is called with the address of its data.
 pub(crate) type HostCall = extern "C" fn(*mut ());
 
-/// What a fiber tells the `resume` below it. `last` names the fiber for whose `resume` the signal is: each `resume` on the way
-/// there suspends its own fiber with the same signal.
+/// The reason for which a fiber suspends, as the `resume` that runs the fiber receives it. The signal is for the `resume` that
+/// runs `last`. Each `resume` on the way there suspends its own fiber with the same signal.
 pub(crate) enum Signal {
-    /// Every stack from `captured` up to `last` was captured. The `resume` continues at the clause that is noted in its frame.
+    /// Every stack from `captured` to `last` was captured. The `resume` returns, and Wasm goes on at the clause that is noted
+    /// in the frame of the `resume`.
     Suspend { last: NonNull<VMContRef>, captured: NonNull<VMContRef> },
-    /// Every stack up to `last` was captured. The `resume` runs `target` instead.
+    /// Every stack from the one that runs to `last` was captured. The `resume` runs `target` in their place.
     Switch { last: NonNull<VMContRef>, target: NonNull<VMContRef> },
-    /// The `resume` is the outermost. It calls `call(data)` on the initial stack and resumes `last`.
+    /// Nothing was captured. The `resume` is the outermost: it calls `call(data)` on the initial stack, and resumes `last`.
     Call { last: NonNull<VMContRef>, call: HostCall, data: *mut () },
 }
 
 impl Signal {
-    /// The fiber for whose `resume` the signal is.
+    /// The continuation whose `resume` the signal is for.
     pub(crate) fn last(&self) -> NonNull<VMContRef> {
         match self {
             Signal::Suspend { last, .. } | Signal::Switch { last, .. } | Signal::Call { last, .. } => *last,
@@ -27,39 +28,40 @@ impl Signal {
     }
 }
 
-/// A fiber. To resume it takes the outermost stack that is on top of the `resume`; its result says whether the continuation's
-/// function returned, or was unwound.
+/// A fiber that runs a continuation. A resumption passes the outermost stack on top of the `resume`. The fiber's result is `true`
+/// if the continuation's function returned, and `false` if it was unwound.
 pub(crate) type Fiber = wasmtime_internal_fiber::Fiber<'static, NonNull<VMContRef>, Signal, bool>;
-/// How a fiber suspends itself.
+/// The object by which a fiber suspends itself.
 pub(crate) type FiberSuspend = wasmtime_internal_fiber::Suspend<NonNull<VMContRef>, Signal, bool>;
 
-/// What the libcall backend has of a continuation. A field means something while the continuation is running or suspended.
+/// The libcall backend's part of a continuation. The fields mean something while the continuation is running or suspended.
 pub(crate) struct FiberPart {
-    /// Its stack, whose memory the fiber has borrowed.
+    /// The continuation's stack. The fiber has borrowed the memory of the stack.
     pub(crate) stack: Option<PooledStack>,
-    /// The fiber.
+    /// The fiber that runs the continuation.
     pub(crate) fiber: Option<Fiber>,
-    /// How the fiber suspends itself, once it has started.
+    /// The fiber suspends itself by this, once the fiber has started.
     pub(crate) suspend: *mut FiberSuspend,
-    /// The most that Wasm's frames may take on its stack, in bytes.
+    /// The most that Wasm's frames may take on the stack, in bytes.
     pub(crate) wasm_stack: usize,
-    /// Where on its stack the fiber starts, once it has: an address that has all of its frames below.
+    /// An address in the frame of the fiber's first function, once the fiber has started. The frames of wasmtime-fiber lie above,
+    /// and all frames that the first function calls lie below.
     pub(crate) start: usize,
 }
 
 impl FiberPart {
-    /// That of a continuation that has not started.
+    /// The part of a continuation that has not started.
     pub(crate) fn new() -> FiberPart {
         FiberPart { stack: None, fiber: None, suspend: ptr::null_mut(), wasm_stack: 0, start: 0 }
     }
 
-    /// Whether there is a fiber, and so a stack (L2).
+    /// Whether the continuation has a fiber, and with the fiber a stack (L2).
     pub(crate) fn is_started(&self) -> bool {
         assert_eq!(self.stack.is_some(), self.fiber.is_some(), "L2");
         self.fiber.is_some()
     }
 
-    /// The stack of a fiber that has finished, with its memory.
+    /// Takes the stack from a fiber that has finished. The memory of the stack returns to the stack.
     pub(crate) fn take_finished(&mut self) -> PooledStack {
         let mut stack = self.stack.take().expect("L2: a running continuation has a stack");
         let fiber = self.fiber.take().expect("L2: and a fiber");
@@ -67,13 +69,13 @@ impl FiberPart {
         stack
     }
 
-    /// The stack of a fiber that may be in the middle of something, with its memory. What is left on it is not run.
+    /// Takes the stack from a fiber that need not have finished. The frames on the stack are not run and not unwound.
     pub(crate) fn take_abandoned(&mut self) -> Option<PooledStack> {
         self.fiber.take().map(PooledStack::abandon);
         self.stack.take()
     }
 
-    /// Forgets the last continuation that it was part of.
+    /// Resets the fields that belong to the continuation that has ended. The part serves the next one.
     pub(crate) fn forget(&mut self) {
         self.suspend = ptr::null_mut();
         self.start = 0;

@@ -1,4 +1,4 @@
-//! What this crate needs of the engine that it is part of.
+//! The interface by which this crate uses the engine that it is part of.
 
 use crate::abi::{VMContRef, VMEntryState};
 use crate::error::Error;
@@ -8,38 +8,37 @@ use crate::store::Continuations;
 ///
 /// # Safety
 ///
-/// The implementer vouches for these, by number:
+/// An implementation keeps these promises:
 ///
 /// * **H1.** [`Host::continuations`] returns the same object for all calls made by one store of the engine, and
 ///   that object lives as long as the engine's store.
-/// * **H2.** [`Host::current`] is [`Continuations::initial`] after the host enters Wasm, and then whatever was set last; on
-///   the way back to the host its former value returns, and with it what [`VMSavedEntry::enter`](crate::abi::VMSavedEntry::enter)
-///   saved.
-///   This is what delimits `suspend`.
-/// * **H3.** [`Host::entry`] is where Wasm was last entered and left, by trampolines that keep frame
-///   pointers. A trap unwinds to the entry that was set last.
-/// * **H4.** [`Host::call`] returns `true` if the function returned and `false` if it was unwound, and in
-///   that case has noted the reason. No panic leaves it.
-/// * **H5.** The stack limit that was set last is checked by every Wasm function before it uses its frame; if
-///   [`PoolConfig::unchecked_frames`](crate::PoolConfig) says so, at once after, and then no frame is larger than
-///   [`MAX_UNCHECKED_FRAME`](crate::abi::MAX_UNCHECKED_FRAME).
+/// * **H2.** [`Host::current`] is [`Continuations::initial`] when the host has entered Wasm, and then the value that was set
+///   last. On the way back to the host the engine restores the value from before the entry, and with it the fields that
+///   [`VMSavedEntry::enter`](crate::abi::VMSavedEntry::enter) saved. So no `suspend` finds a handler outside the host's entry.
+/// * **H3.** [`Host::entry`] says where trampolines that keep frame pointers last entered and left Wasm. A trap unwinds to the
+///   entry that was set last.
+/// * **H4.** [`Host::call`] returns `true` if the function returned, and `false` if the function was unwound. In that case the
+///   reason has been noted. No panic leaves [`Host::call`].
+/// * **H5.** Every Wasm function compares the stack limit that was set last before the function uses its frame. If
+///   [`PoolConfig::unchecked_frames`](crate::PoolConfig) is set, the function compares the limit at once after its frame is on
+///   the stack, and no frame is larger than [`MAX_UNCHECKED_FRAME`](crate::abi::MAX_UNCHECKED_FRAME).
 pub unsafe trait Host: 'static {
     /// The continuations of this store.
     fn continuations(&mut self) -> &mut Continuations;
 
-    /// The stack that runs: a continuation, or [`Continuations::initial`].
+    /// The current stack: a continuation, or [`Continuations::initial`].
     fn current(&self) -> *mut VMContRef;
 
     /// Sets what [`Host::current`] returns.
     fn set_current(&mut self, current: *mut VMContRef);
 
-    /// Where Wasm was entered and left on the stack that runs.
+    /// Where Wasm was entered and left on the current stack.
     fn entry(&self) -> VMEntryState;
 
     /// Sets what [`Host::entry`] returns.
     fn set_entry(&mut self, entry: &VMEntryState);
 
-    /// The lowest stack pointer that Wasm may have.
+    /// The lowest stack pointer, an address, that Wasm may have.
     fn stack_limit(&self) -> usize;
 
     /// Sets what [`Host::stack_limit`] returns.
@@ -51,14 +50,13 @@ pub unsafe trait Host: 'static {
     /// Notes that Wasm is about to be unwound because of the store's pending exception.
     fn note_pending_exception(&mut self);
 
-    /// Sets the stack limit, and calls a function with the array calling convention on the stack that
-    /// runs.
+    /// Sets the stack limit, and calls a function with the array calling convention on the current stack. Returns as H4 says.
     ///
     /// # Safety
     ///
-    /// `func` is a `VMFuncRef` and `caller_vmctx` a core `VMContext`, both of this store. `args` has
-    /// `len` slots, no fewer than the function's parameters and no fewer than its results; the
-    /// parameters are there, and the results will be.
+    /// `func` is a `VMFuncRef` and `caller_vmctx` a core `VMContext`, both of the store that runs. `args` has `len`
+    /// slots, no fewer than the function has parameters and no fewer than it has results. The arguments are in the first slots,
+    /// and the results replace them.
     unsafe fn call(
         func: *mut u8,
         caller_vmctx: *mut u8,

@@ -1,8 +1,8 @@
 //! Host calls leave a continuation's stack.
 //!
-//! A continuation's stack has a fixed size: Wasm's part, which the embedder chooses, and a reserve. It has no room for host code,
-//! which does not look at the stack limit. So host code that Wasm calls runs on the *initial stack*, the one on which the host's
-//! innermost call into Wasm was made, below its live frames:
+//! A continuation's stack has a fixed size: Wasm's part, which the embedder chooses, and a reserve. Host code does not look at
+//! the stack limit, and a continuation's stack has no room for host code. So host code that Wasm calls runs on the *initial
+//! stack*: the stack on which the host made its innermost call into Wasm. Host code runs there below the live frames:
 //!
 //! ```text
 //!   initial stack                         stack of f                  stack of g, which runs
@@ -19,34 +19,44 @@
 //!   the native backend stores it there; the libcall backend's `resume` stores its own stack pointer less
 //!   [`FIBER_FRAMES`](crate::limits::FIBER_FRAMES). `initial.child` says which continuation is the outermost: `resume` writes it,
 //!   and so does `switch`, in the prompt's stack.
-//! * To go to the initial stack is a call, and to come back its return ([`arch::call_on`](crate::arch)). It pushes the frame
-//!   pointer, and the old stack pointer is in the frame pointer's register meanwhile, which the called code preserves. Nothing
-//!   leaves by another way: the engine's closure catches panics itself and returns errors as values, and what raises them in Wasm
-//!   runs where Wasm called.
-//! * The store's stack limit stays the continuation's until a nested entry replaces it.
-//! * The current continuation stays what it is, so that backtraces and collections find the frames of Wasm.
-//! * The host function may enter Wasm again. The new entry saves the current continuation, `initial.child` and the initial stack's
-//!   limit ([`VMSavedEntry`](crate::abi::VMSavedEntry)), and makes `initial` the current stack, so that a `suspend` inside it
-//!   finds no handler outside. If its Wasm traps, that entry alone is unwound: it restores what it saved, and the host function
-//!   gets the error. If the host function returns the error, the Wasm that called it raises it on its own stack.
-//! * Only x86-64 Unix has `call_on`. Elsewhere there is the libcall backend alone, and the continuation's fiber suspends with
-//!   `Signal::Call`. Each `resume` on the way out suspends its own fiber with the same signal. The outermost `resume`, whose frame
-//!   is on the initial stack, makes the call, and then resumes its fiber, as does each on the way back in. A host call n stacks
-//!   deep costs 2n switches of fibers there.
+//! * A call goes to the initial stack, and its return comes back ([`arch::call_on`](crate::arch)). `call_on` pushes the frame
+//!   pointer, and keeps the old stack pointer in the frame pointer's register, which the called code preserves. Nothing leaves
+//!   the initial stack by another way: the engine's closure catches panics and returns errors as values. The code that raises
+//!   those errors in Wasm runs on the stack from which Wasm called.
+//! * The store's stack limit stays that of the continuation until a nested entry replaces the limit.
+//! * The continuation stays the store's current one, so that backtraces and collections find the frames of Wasm.
+//! * The host function may enter Wasm again. The new entry saves the current continuation, `initial.child` and the initial
+//!   stack's limit ([`VMSavedEntry`](crate::abi::VMSavedEntry)), and makes `initial` the current stack. So a `suspend` inside
+//!   the new entry finds no handler outside. If the Wasm of the new entry traps, only that entry is unwound: the entry restores
+//!   what was saved, and the host function gets the error. If the host function returns the error, the calling Wasm raises the
+//!   error on the stack of that Wasm.
 //!
-//! Builtins that switch stacks themselves stay where they are: `cont_resume`, `cont_suspend` and `cont_switch` of the libcall
-//! backend, and `raise`, which does not return. What `raise` has to find out, it finds out on the initial stack.
+//!   ```text
+//!     initial stack                          current     child of `initial`
+//!     | Wasm, resume f, ...     |
+//!     | host function           |            g           f
+//!     | host: enters Wasm again |            initial     null      saved: g, f
+//!     | Wasm, resume h          |            h           h
+//!   ```
+//!
+//! * Only x86-64 Unix has `call_on`. Elsewhere there is only the libcall backend, and the continuation's fiber suspends with
+//!   `Signal::Call`. Each `resume` on the way out suspends its own fiber with the same signal. The outermost `resume`, whose
+//!   frame is on the initial stack, makes the call and then resumes its fiber. Each `resume` on the way back in does so, too. A
+//!   host call from n stacks deep costs 2n switches of fibers there.
+//!
+//! The builtins that switch stacks stay on the continuation's stack: `cont_resume`, `cont_suspend` and `cont_switch` of the
+//! libcall backend, and `raise`, which does not return. `raise` looks up on the initial stack where Wasm goes on.
 //!
 //! # Invariants
 //!
-//! * **S1, host code.** On a continuation's stack the host has no frames but these: with both backends the first steps of a host
-//!   call, and those of `raise`; with the libcall backend also those that start its fiber, and those of its three builtins.
-//! * **S2, compiled code only.** So a suspended stack of the native backend holds frames of compiled code only, and may be
-//!   dropped at any time: nothing on it wants to be told. The engine's collections, and in debug builds the end of a store,
-//!   look up each frame of a suspended stack, and do not accept one that is not compiled code's.
-//! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost running continuation, and its
-//!   `parent_control.sp` is an address at or below the end of the initial stack's live frames: the end itself with the native
-//!   backend (N1). The libcall backend uses nothing else of that `parent_control`.
+//! * **S1, host code.** On a continuation's stack the host has only these frames. With both backends: the first steps of a host
+//!   call, and `raise`. With the libcall backend also: the frames that start the fiber, and the frames of the three builtins.
+//! * **S2, compiled code only.** It follows from S1 that a suspended stack of the native backend holds only frames of compiled
+//!   code. Such a stack may be dropped at any time, because no frame on it has a destructor to run. The engine's collections, and
+//!   in debug builds the end of a store, look up each frame of a suspended stack, and fail if a frame is not compiled code's.
+//! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost running continuation, and the
+//!   `parent_control.sp` of that continuation is an address at or below the end of the initial stack's live frames. With the
+//!   native backend it is that end (N1). The libcall backend uses no other field of that `parent_control`.
 
 use crate::abi::{VMContRef, VMContinuationContext};
 use crate::arch;
@@ -57,32 +67,35 @@ use crate::libcall;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
-/// What [`on_host_stack`] calls, and where its result goes. It stays where it is: whoever is on another stack has its address.
+/// The closure that [`on_host_stack`] calls, and the place for its result. A job must not move, because the code on the initial
+/// stack has the job's address.
 struct Job<R, F> {
     f: ManuallyDrop<F>,
     result: MaybeUninit<R>,
 }
 
 impl<R, F: FnOnce() -> R> Job<R, F> {
-    /// Does the job at `this`, of this type. A panic ends the process.
+    /// Calls the closure of the job at `this`, which is of this type, and stores the result. A panic ends the process, because a
+    /// panic cannot leave an `extern "C"` function.
     extern "C" fn run(this: *mut ()) {
-        // SAFETY: `on_host_stack` has such a job there, calls this once, and does not use it meanwhile.
+        // SAFETY: `on_host_stack` passes the address of a job of this type, and does not use the job during this call.
         let job = unsafe { &mut *this.cast::<Job<R, F>>() };
-        // SAFETY: as above: nobody else takes it.
+        // SAFETY: `on_host_stack` calls this once for each job, and nothing else takes `f`.
         let f = unsafe { ManuallyDrop::take(&mut job.f) };
         job.result.write(f());
     }
 }
 
-/// Calls `f` where host code may run: on the initial stack, if the current stack is a continuation's and this is it.
+/// Calls `f` where host code may run. If the caller is on the stack of `current`, a continuation, that is the initial stack.
+/// Otherwise that is the caller's stack.
 ///
-/// `f` must not panic: a panic of it ends the process. The engine's `f` catches the panics of host functions, and the engine
-/// raises them again where the host entered Wasm.
+/// A panic of `f` ends the process. The engine's `f` catches the panics of host functions, and the engine raises those panics
+/// again where the host entered Wasm.
 ///
 /// # Safety
 ///
-/// Called by Wasm of the store that `lists` and `current`, its current stack, are of. `f` returns on the stack
-/// on which it is called.
+/// Wasm of a live store has called the host, and the host makes this call. `lists` is the context of that store, and `current` is
+/// the store's current stack. `f` returns on the stack on which `f` is called.
 #[inline]
 pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
     lists: NonNull<VMContinuationContext>,
@@ -91,7 +104,7 @@ pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
 ) -> R {
     let mut job = Job { f: ManuallyDrop::new(f), result: MaybeUninit::uninit() };
     let this = (&raw mut job).cast();
-    // SAFETY: the caller vouches for the pointers.
+    // SAFETY: `current` is the current stack of a live store, and `lists` is that store's context. `job` does not move.
     unsafe {
         if VMContRef::is_continuation(current) {
             leave_continuation(lists, NonNull::new_unchecked(current), Job::<R, F>::run, this);
@@ -103,11 +116,12 @@ pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
     }
 }
 
-/// Calls `call(data)` on the initial stack if this is the stack of `current`, a continuation, and else here.
+/// Calls `call(data)` on the initial stack if the caller is on the stack of `current`, and otherwise on the caller's stack.
 ///
 /// # Safety
 ///
-/// As for [`on_host_stack`].
+/// `lists` and `current` are as for [`on_host_stack`], and `current` is a continuation. `call` may be called with `data`, and
+/// returns on the stack on which it is called.
 #[inline]
 unsafe fn leave_continuation(
     lists: NonNull<VMContinuationContext>,
@@ -115,7 +129,8 @@ unsafe fn leave_continuation(
     call: HostCall,
     data: *mut (),
 ) {
-    // SAFETY: the caller vouches for the pointers; a continuation that runs is one of its store's (L1).
+    // SAFETY: L1: `current` points to a `Continuation` of the store. L2: that continuation has a stack. S3: `outermost` is the
+    // outermost stack of the chain from `current`, which is what `host_stack` and `call_below` require.
     unsafe {
         if !(*current.cast::<Continuation>().as_ptr()).stack_range().contains(&arch::stack_pointer()) {
             // The host has left the continuation's stack already.
@@ -125,8 +140,8 @@ unsafe fn leave_continuation(
         let outermost = (*lists.as_ptr()).initial.child();
         check::host_stack(current.as_ptr(), outermost);
         if arch::CALLS_ON {
-            // 1: S3. The outermost continuation is alive while one that it resumed runs (C2), and what lies below its parent's
-            // stack pointer is free until its parent goes on. 2: `Job::run` returns, or ends the process.
+            // Contract of `call_on`. 1: S3, N1, C2: below `parent_control.sp` the initial stack is free until the parent of the
+            // outermost continuation goes on. 2: `call` is `Job::run`, which returns or ends the process.
             arch::call_on((*outermost).parent_control.sp, call, data);
         } else {
             libcall::call_below(current, outermost, call, data);

@@ -1,24 +1,26 @@
 //! What a WebAssembly continuation is at run time.
 //!
-//! This crate knows nothing of Wasm code and nothing of the engine but what [`Host`] says. Read it in
-//! this order:
+//! This crate knows nothing of Wasm code. Of the engine it knows only what [`Host`] says. Read the files in this order:
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `abi/` | the types that compiled code shares, their offsets, and invariants C1 to C4 |
+//! | `abi/` | the types that compiled code shares, their offsets, and invariants C1 to C5 |
 //! | `host.rs` | what the engine must provide, H1 to H5 |
-//! | `cont.rs` | the continuations of a store and their life, invariants L1 to L4 |
+//! | `cont.rs` | one continuation and its life, invariants L1 to L4 |
+//! | `store/` | the continuations of a store, and the idle stacks that it keeps |
 //! | `pool/` | the stacks of an engine: which are free, and what memory idle ones keep |
 //! | `stack/` | the memory of stacks, invariants M1 and M2 |
-//! | `libcall.rs` | the portable backend: each switch a call into this crate, on wasmtime-fiber |
+//! | `fiber.rs` | what a continuation of the libcall backend has besides: a stack and a fiber |
+//! | `libcall.rs` | the portable backend: each switch is a call into this crate, on wasmtime-fiber |
 //! | `native.rs` | what the backend in compiled code leaves to this crate, invariants N1 to N5 |
-//! | `hostcall.rs` | host calls leave a continuation's stack, invariants S1 to S3 |
-//! | `arch/` | the few instructions per architecture that this takes, and that the native backend needs |
+//! | `hostcall.rs` | how host calls leave a continuation's stack, invariants S1 to S3 |
+//! | `arch/` | the few instructions per architecture that host calls and the native backend need |
 //! | `walk.rs` | frames and roots of active and suspended stacks |
-//! | `check.rs` | a second opinion on the chain of stacks, in debug builds |
+//! | `check.rs` | independent checks of the chain of stacks, in debug builds |
+//! | `alloc.rs` | fallible allocation |
 //! | `error.rs`, `limits.rs` | what can go wrong; every limit with its reason |
 //!
-//! Without the `runtime` feature there is only the layout, which is all that a compiler needs.
+//! Without the `runtime` feature the crate has only `abi/`: the layout, which is all that a compiler needs.
 
 #![cfg_attr(not(feature = "runtime"), no_std)]
 

@@ -1,44 +1,46 @@
-//! What the backend in compiled code leaves to the runtime: to start and to end a continuation where compiled code
-//! cannot, and to unwind one.
+//! The runtime's part of the native backend: this module starts and ends a continuation where compiled code cannot, and unwinds
+//! one.
 //!
 //! ```text
-//!   stack of f           VMContRef of g         stack of g
-//!   | Wasm: f      |     +-----------------+   | VMStackHeader                      |  highest address
-//!   | resume g     |<----| parent_control: |   | return address: bottom       |
-//!   +--------------+     |   sp, fp, pc    |<--| frame pointer: of g's        |  <- VMStackHeader::entry_fp
-//!                        | stack           |   |   parent_control             |
-//!                        +-----------------+   | entry code                   |
-//!                                              | Wasm: g                      |
+//!   stack of f           VMContRef of g        stack of g
+//!   | Wasm: f      |     +-----------------+   | VMStackHeader          |  highest address
+//!   | resume g     |<----| parent_control: |   | return address: bottom |
+//!   +--------------+     |   sp, fp, pc    |<--| frame pointer: of g's  |  <- VMStackHeader::entry_fp
+//!                        | stack           |   |   parent_control       |
+//!                        +-----------------+   | entry code             |
+//!                                              | Wasm: g                |
 //! ```
 //!
-//! `wasmfx-cranelift` makes one function of entry code for each type of function, which takes the
-//! arguments from `values`, calls the function, and switches to the parent with its results. There is no
-//! frame of Rust on the stack: [host calls leave it](crate::hostcall).
+//! `wasmfx-cranelift` makes one function of entry code for each type of function. Entry code takes the arguments from the
+//! `VMContRef` or its buffer, calls the function, stores the results, and switches to the parent. A suspended stack holds no
+//! frame of Rust, because [host calls leave the stack](crate::hostcall) (S2).
 //!
-//! While [the store's lists](crate::abi::VMContinuationContext) have what is needed, compiled code makes, starts and ends
-//! continuations by itself: the entry code puts its own stack and `VMContRef` on the lists, and leaves both with its next
-//! instruction, the switch. This module and [`Continuations`](crate::Continuations) serve when a list is empty, or full.
+//! Compiled code makes, starts and ends continuations by itself while [the store's lists](crate::abi::VMContinuationContext) have
+//! what is needed. At the end, entry code puts its own stack and `VMContRef` on the lists, and then leaves both with a switch.
+//! Compiled code leaves the rest to this module and to [`Continuations`](crate::Continuations): if a list is empty or has no
+//! room, if a continuation has an argument buffer of its own, or if the engine has to know of each end.
 //!
 //! # Invariants
 //!
-//! * **N1, control.** The `control` of a suspended continuation is where it goes on, and that of a fresh one with a stack is
-//!   its entry. While a continuation runs, its `parent_control` is where its parent goes on. To resume stores the
-//!   resumer's registers in the `parent_control` of the outermost stack; to suspend takes them from there. `switch`
-//!   copies the prompt's from the captured stack's `parent_control` to the target's.
-//! * **N2, frames.** The frame record of a stack's entry code, at [`entry_fp`](crate::abi::VMStackHeader::entry_fp), leads to
-//!   the record that `fp` and `pc` of its `parent_control` are: active stacks form one chain of frame pointers (with N1,
-//!   C2).
-//! * **N3, limit.** While a continuation runs on top, the store's stack limit is its `stack_limit`. A switch changes that, which
-//!   continuation is current, the `child` of a parent, which may be the initial stack, and the lists (C4). It does not change
-//!   entry and trap handler: they are those of the host's entry.
-//! * **N4, unwinding.** A trap goes from any stack to the host's entry at once, and the host then ends
-//!   what ran ([`Continuations::abandon`](crate::Continuations::abandon)). An exception ends one stack at a time: what
-//!   is not caught on it is raised again where its parent resumed it.
-//! * **N5, handler caches.** While a continuation C runs and `handler_cache.revision` is its revision, `handler_cache.last` is C or
-//!   one of its ancestors, L. None of the resumes that run the stacks from C up to, but without, L has a clause for
+//! * **N1, control.** The `control` of a suspended continuation is where that continuation goes on. The `control` of a fresh one
+//!   with a stack is its entry. While a continuation runs, its `parent_control` is where its parent goes on. A `resume` stores
+//!   the resumer's registers in the `parent_control` of the outermost stack that it puts on top, and a `suspend` loads the
+//!   registers from there. A `switch` copies the prompt's registers from the `parent_control` of the outermost captured stack
+//!   to the `parent_control` of the target's outermost stack.
+//! * **N2, frames.** The frame record of a stack's entry code is at [`entry_fp`](crate::abi::VMStackHeader::entry_fp). Its frame
+//!   pointer leads to another record: `fp` and `pc` of the continuation's `parent_control`. So active stacks form one chain of
+//!   frame pointers (with N1, C2).
+//! * **N3, limit.** While a continuation is the current stack, the store's stack limit is the continuation's `stack_limit`. A
+//!   switch changes the stack limit, the current continuation, the `child` of a parent, which may be the initial stack, and the
+//!   lists (C4). A switch does not change entry and trap handler: they are those of the host's entry.
+//! * **N4, unwinding.** A trap goes from any stack to the host's entry at once, and the host then ends the continuations that ran
+//!   ([`Continuations::abandon`](crate::Continuations::abandon)). An exception ends one stack at a time: if nothing on a stack
+//!   catches the exception, the parent raises the exception again at the `resume` that runs that stack.
+//! * **N5, handler caches.** While a continuation C runs and `handler_cache.revision` is its revision, `handler_cache.last` is
+//!   C or one of its ancestors, L. None of the resumes that run the stacks from C up to, but without, L has a clause for
 //!   `handler_cache.key`, and none of their frames is a barrier. So a search by C may begin with the resume that runs L.
 //!
-//! Why N5 holds. A search by C that ends at L fills the cache. It notes the revision that C will have once it is resumed:
+//! Why N5 holds. A search by C that ends at L fills the cache. The search notes the revision that C will have once C is resumed:
 //!
 //! ```text
 //!   the search      C --> B --> L --> resume with the clause      C.revision = r, cache.revision = r + 1
@@ -49,20 +51,20 @@
 //! The stacks from C to L are spliced back as they were. L alone gets another resume, and the next search begins with that one.
 //! The cache would be wrong if a stack M from C up to, but without, L got another resume while C keeps its revision.
 //!
-//! 1. C itself is captured once more, or ends. Then its next resume changes its revision. If a trap ends C between its search and the
-//!    capture, the runtime clears the `key`.
+//! 1. C itself is captured once more, or ends. Then its next resume changes its revision. A trap may end C between its search and
+//!    the capture. Then the runtime clears the `key`.
 //! 2. M was the last stack of a capture by another continuation X, which C, or what C runs, has resumed:
 //!
 //!    ```text
 //!      X --> ... --> C --> ... --> M --> resume with the clause for X
 //!    ```
 //!
-//!    * X searched stack by stack. That search came through C, and clears the `key` of all that it comes to.
-//!    * X began beyond C, because its own cache said so. The search that filled that cache came through C and cleared its `key`. C has
-//!      not been the innermost stack since: X would have been captured or have ended in between, and its cache would not hold. So
-//!      C has not filled its cache again.
-//! 3. A barrier is put on the stack that runs, whose `key` is cleared then. No search goes past a barrier. It is removed before
-//!    that stack is captured or ends.
+//!    * X searched stack by stack. That search came through C, and a search clears the `key` of each stack that it comes to.
+//!    * X began beyond C, because the cache of X said so. The search that filled that cache came through C and cleared the
+//!      `key` of C. C has not been the innermost stack since: X would have been captured or have ended in between, and the
+//!      cache of X would not hold. So C has not filled its cache again.
+//! 3. Compiled code puts a barrier on the current stack, and clears the `key` of that stack. No search goes past a barrier.
+//!    Compiled code removes the barrier before that stack is captured or ends.
 
 use crate::abi::{Backend, UNWOUND, VMContRef, VMContState, VMStackHeader};
 use crate::arch;
@@ -72,17 +74,21 @@ use crate::error::Error;
 use crate::host::Host;
 use std::ptr::NonNull;
 
-/// Gives a fresh continuation a stack on which its entry code can be switched to. It stays fresh.
+/// Gives a fresh continuation a stack, and sets `control` so that a switch enters its entry code. The continuation stays fresh.
+///
+/// # Errors
+///
+/// If the engine has as many stacks as it may, or the system has no memory or addresses for one.
 ///
 /// # Safety
 ///
-/// `cont` is of the host's store, and fresh. Compiled code has stored its entry in `control.pc`.
+/// `cont` is a fresh continuation of the host's store, without a stack. Compiled code has stored its entry in `control.pc`.
 pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(), Error> {
-    // SAFETY: the caller vouches for `cont`; it does not run, so that nothing else borrows it.
+    // SAFETY: C2, L1: `cont` points to a `Continuation` of the host's store. It does not run, so that nothing else borrows it.
     let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
     assert_eq!(this.vm.state(), VMContState::Fresh, "C1: only these have usable references and no stack");
     assert_ne!(this.vm.control.pc, 0, "cont.new stores an entry");
-    // SAFETY: the current stack runs.
+    // SAFETY: H2: this is the current stack of the host's store.
     unsafe { check::active_chain(Backend::Native, host.current()) };
     assert!(this.vm.stack.is_null(), "what starts is resumed at once");
     let continuations = host.continuations();
@@ -97,27 +103,31 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     Ok(())
 }
 
-/// Ends a continuation that switched to its parent for the last time.
+/// Ends a continuation that has switched to its parent for the last time.
 ///
 /// # Safety
 ///
-/// Called from Wasm of the host's store, on the parent's stack. `cont` ran just before.
+/// Wasm of the host's store makes this call, on the parent's stack. `cont` is a continuation of that store. It ran just before,
+/// and its function has returned or was unwound.
 pub unsafe fn finish<H: Host>(host: &mut H, cont: NonNull<VMContRef>) {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: H2: the first call gets the current stack of the host's store. The contract of `release`: `cont` is a running
+    // continuation of that store, and its function has returned or was unwound.
     unsafe {
         check::active_chain(Backend::Native, host.current());
         host.continuations().release(cont.cast());
     }
 }
 
-/// Leaves the stack of `current` for its parent's, where `resume` will end `current` and raise again.
+/// Leaves the stack of `current` for the stack of its parent. There compiled code of the `resume` ends `current`, and raises the
+/// exception again.
 ///
 /// # Safety
 ///
-/// `current` is a running continuation of the native backend, and the one that runs. Nothing on its stack
-/// needs to be dropped. The reason of the unwinding has been noted.
+/// `current` is the current stack of a store of the native backend, and a continuation. Nothing on its stack needs to be dropped.
+/// The reason of the unwinding has been noted.
 pub unsafe fn leave(current: NonNull<VMContRef>) -> ! {
-    // SAFETY: the caller vouches for it; N1 says where the parent goes on.
+    // SAFETY: N1: the `stack_switch` that resumed this stack wrote `parent_control`, or a `switch` copied it there, and nothing
+    // has used it since. The frames of this stack are abandoned: the caller says that nothing on them needs to be dropped.
     unsafe {
         let this = current.as_ptr();
         debug_assert!(!(*this).stack.is_null(), "L2");

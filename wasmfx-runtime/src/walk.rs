@@ -1,41 +1,42 @@
-//! Frames and roots of stacks that are not on top.
+//! Frames and roots of the stacks that are not current.
 //!
-//! A stack is walked from where it left Wasm to where it entered it: a [`VMEntryState`] has both. The
-//! stack on top is the engine's to walk; this module finds the others.
+//! A walk of a stack begins where the stack left Wasm and ends where it entered Wasm. A [`VMEntryState`] holds both places. The
+//! engine walks the current stack by itself, and this module finds the others.
 //!
 //! ```text
 //! libcall   active:     current --parent_entry--> its parent's --parent_entry--> ... the entry from the host
 //!           suspended:  innermost.entry, innermost --parent_entry--> ... up to and without last_ancestor's
-//! native    active:     current.parent_control is where its parent was left, that one's where its own was, ...
+//! native    active:     current.parent_control: where the parent was left, parent.parent_control: where its parent was left, ...
 //!           suspended:  innermost.control, innermost.parent_control, ... up to and without last_ancestor's
 //! ```
 
 use crate::abi::{Backend, VMContRef, VMContState, VMControlContext, VMEntryState, VMStackHeader};
 use std::ptr::NonNull;
 
-/// The frame pointer at which the frames end on the stack of `current`. `last_entry_fp` is that of the trampoline that
-/// entered Wasm last.
+/// The frame pointer at which the frames on the stack of `current` end. `last_entry_fp` is the frame pointer of the trampoline
+/// that entered Wasm last.
 ///
 /// # Safety
 ///
-/// `current` is null, or what a live store of this backend has as its current stack.
+/// `current` is null, or a running continuation or the initial stack of a live store of this backend.
 pub unsafe fn entry_fp(backend: Backend, current: *mut VMContRef, last_entry_fp: usize) -> usize {
     match backend {
-        // SAFETY: the caller vouches for `current`; a running continuation has a stack (L2).
+        // SAFETY: C2: `current` is null, or a `VMContRef` of a live store.
         Backend::Native if unsafe { VMContRef::is_continuation(current) } => {
-            // SAFETY: as above.
+            // SAFETY: C2: as in the line above. L2: a running continuation has a stack, so that the result means something.
             VMStackHeader::entry_fp(unsafe { (*current).stack })
         }
         Backend::Native | Backend::Libcall => last_entry_fp,
     }
 }
 
-/// The stacks below `current`, from its parent's to the initial one, whose frames end at `last_entry_fp`.
+/// The stacks that `current` runs on top of, from its parent's to the initial stack. With the native backend the frames of the
+/// initial stack end at `last_entry_fp`. The libcall backend does not use `last_entry_fp`.
 ///
 /// # Safety
 ///
-/// `current` is null, or what a live store of this backend has as its current stack, or had when it was last entered from the
-/// host. No stack is switched while the iterator is used.
+/// `current` is null, or the current stack of a live store of this backend, or the stack that was current when the host last
+/// entered that store. No stack is switched while the iterator is used.
 pub unsafe fn active_parents(
     backend: Backend,
     current: *mut VMContRef,
@@ -43,7 +44,9 @@ pub unsafe fn active_parents(
 ) -> impl Iterator<Item = VMEntryState> {
     let mut cont = current;
     std::iter::from_fn(move || {
-        // SAFETY: each parent of a running continuation is running, or the initial stack.
+        // SAFETY: C2: each parent of a running continuation is a running continuation or the initial stack, of the same store.
+        // With the libcall backend, `parent_entry` of a running continuation points to the kept entry state of its parent's
+        // stack.
         unsafe {
             if !VMContRef::is_continuation(cont) {
                 return None;
@@ -61,16 +64,17 @@ pub unsafe fn active_parents(
     })
 }
 
-/// The stacks captured in the suspended continuation `cont`, from the innermost to the outermost.
+/// The stacks that were captured in the suspended continuation `cont`, from the innermost to the outermost.
 ///
 /// # Safety
 ///
-/// `cont` is a suspended continuation of a store of this backend, and it is not resumed while the iterator is used.
+/// `cont` is a suspended continuation of a live store of this backend, and is not resumed while the iterator is used.
 pub unsafe fn suspended_stacks(
     backend: Backend,
     cont: NonNull<VMContRef>,
 ) -> impl Iterator<Item = VMEntryState> {
-    // SAFETY: the caller vouches for `cont`; what it was captured with does not run either, and has stacks (L2).
+    // SAFETY: C2: `cont` and the stacks that were captured with it are of a live store, and none of them runs. L2: each has a
+    // stack.
     unsafe {
         let last = (*cont.as_ptr()).last_ancestor;
         let innermost = match backend {
@@ -99,21 +103,22 @@ pub unsafe fn suspended_stacks(
     }
 }
 
-/// A stack of the native backend that was left at `control`, and whose frames end at `entry_fp`.
+/// The entry state of a stack of the native backend. The stack was left at `control`, and its frames end at `entry_fp`.
 ///
 /// # Safety
 ///
 /// `control` is valid.
 unsafe fn left_at(control: *const VMControlContext, entry_fp: usize) -> VMEntryState {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: `control` is valid.
     let (record, exit_pc) = unsafe { (&raw const (*control).fp, (*control).pc) };
-    // The record is as good as that of an exit trampoline's frame: the first word is the frame pointer of the
-    // function that left.
+    // `fp` and `pc` serve as the frame record of an exit trampoline: the first word is the frame pointer of the function that
+    // left.
     VMEntryState { entry_fp, exit_trampoline_fp: record.addr(), exit_pc, ..VMEntryState::default() }
 }
 
-/// The values bound to `cont`: the first slot, how many, and the `VMSharedTypeIndex` of a function type whose
-/// parameters begin with theirs. `None` if it waits for none, or has none yet.
+/// The values that are bound to `cont`: the first slot, their number, and the `VMSharedTypeIndex` of a function type. The
+/// parameters of that type begin with the types of the bound values. Returns `None` if no values are bound, or if `cont`
+/// neither is fresh nor suspended.
 pub fn bound_values(cont: &VMContRef) -> Option<(NonNull<u128>, usize, u32)> {
     match cont.state() {
         VMContState::Fresh | VMContState::Suspended if cont.values.length > 0 => {

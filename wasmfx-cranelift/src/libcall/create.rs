@@ -1,4 +1,4 @@
-//! `cont.new`. (`cont.bind` switches no stack: `lib.rs` has it for all backends.)
+//! `cont.new`. (`cont.bind` makes no continuation and switches no stack, so that `lib.rs` translates it for all backends.)
 
 use crate::env::{Builtin, FuncEnv};
 use crate::operands::New;

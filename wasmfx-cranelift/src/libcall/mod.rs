@@ -1,7 +1,7 @@
 //! The portable backend: each switch is a call into the runtime (`wasmfx_runtime::libcall`).
 //!
-//! Checks and payloads are in compiled code, since they are the same for every backend; what the runtime
-//! is left to do is to find handlers and to switch stacks.
+//! Compiled code checks references and reads and writes payloads, as with every backend. The runtime makes continuations, finds
+//! handlers, consumes references to the continuations that it runs, and switches stacks.
 
 mod create;
 mod resume;

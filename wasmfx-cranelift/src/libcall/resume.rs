@@ -10,7 +10,7 @@ use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::WasmResult;
 
 /// ```text
-///   fill the frame
+///   fill the frame                                 here, or where the function begins: see `frame.rs`
 ///   handed = call resume(vmctx, contref, frame)    does not return if Wasm is to be unwound
 ///   brif handed.outcome, returned, taken
 /// taken:

@@ -9,20 +9,40 @@ use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::abi::INLINE_ARGS;
 use wasmtime_environ::WasmResult;
 
+/// Makes a fresh continuation, which has no stack yet.
+///
 /// ```text
 ///   brif context.free, take, ask
 /// take:
-///   take the first free continuation, say what it will run
-///   jump made(it)
+///   contref = the first free continuation, popped from the list
+///   contref.func = func, contref.caller_vmctx = vmctx
+///   contref.last_ancestor = contref, contref.values = room for params values in contref.args, none bound
+///   jump made(contref)
 /// ask:
 ///   contref = call cont_new(vmctx, func, params, 0)
 ///   jump made(contref)
 /// made(contref):
-///   store the entry code
+///   contref.control.pc = the entry code
 /// ```
 ///
-/// More parameters than fit into a `VMContRef` are always the runtime's. Results go from a register or the stack of the
-/// function to the frame of the resume, and need no room.
+/// If there are more parameters than `args` of a `VMContRef` has slots, only the runtime can make the continuation: the arguments
+/// need a buffer. Results need no room in it, which the 0 says: the entry code stores them in the frame of the `resume`.
+///
+/// # What the first switch will load
+///
+/// This code does not switch. It stores `control.pc`, one of the three registers that the first `stack_switch` to the
+/// continuation loads; `ensure_started` in `start.rs` stores `sp` and `fp` once the continuation gets a stack. The payload of
+/// that switch is the continuation. The entry code loads `func`, `caller_vmctx` and the arguments from there.
+///
+/// ```text
+///   before: f runs                          after: f runs
+///     stack of f                              stack of f                     VMContRef
+///     | Wasm: f      |                        | Wasm: f      |             +------------------------------+
+///     | cont.new g   |                        | cont.new g   |------------>| control.pc: entry code       |
+///     +--------------+                        +--------------+  reference  | func: g, args: room          |
+///                                                                          | stack, stack_limit: none     |
+///     context.free --> VMContRef --> next     context.free --> next        +------------------------------+
+/// ```
 pub(super) fn cont_new(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,

@@ -8,10 +8,13 @@ use cranelift_codegen::ir::{InstBuilder, TrapCode, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::WasmResult;
 
-/// Comes after a call that does not return: Wasmtime's code for a broken assertion of its own.
+/// The trap after a call or a switch that does not return. It is Wasmtime's code for a broken assertion of its own.
 pub(super) const NO_RETURN: TrapCode = TrapCode::unwrap_user(1);
 
 /// The current stack, and its stack limit.
+///
+/// The first use of this in a function emits the loads of both where the function begins. The loaded stack then replaces the
+/// placeholder that defined the function's variable.
 pub(super) fn own_stack(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> (ContRef, Value) {
     let (variable, unknown, &mut limit) = env.function_state().current();
     let limit = limit.unwrap_or_else(|| {
@@ -28,14 +31,19 @@ pub(super) fn own_stack(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>
     (ContRef(builder.use_var(variable)), limit)
 }
 
-/// Notes that `handed` is the continuation that runs, as a `stack_switch` told it.
+/// Notes that the continuation that runs is `handed`, the result of a `stack_switch`.
 fn set_current(env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>, handed: Value) {
     let (variable, ..) = env.function_state().current();
     builder.def_var(variable, handed);
 }
 
-/// Makes `cont`, a started or suspended one with this stack limit, what runs, and returns the outermost stack captured with
-/// it. Its parent and the frame that runs it are for the caller to set.
+/// Makes `cont`, which has a stack with this limit, the store's current continuation (N3), and returns the outermost stack that
+/// was captured with `cont`. The caller sets the parent of that stack and the frame that runs the stack.
+///
+/// ```text
+///   cont --> ... --> outermost                cont.last_ancestor = outermost, then null: cont is running
+///                    parent, resume: the caller's to set
+/// ```
 pub(super) fn make_current(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -48,8 +56,8 @@ pub(super) fn make_current(
     if cont.is_as_made(env) { cont.contref } else { last }
 }
 
-/// Where a continuation goes on, by what it was handed: raises the pending exception if that is what it was resumed for.
-/// Otherwise that is the continuation itself.
+/// The code behind the `stack_switch` of a `suspend` or a `switch`, whose result is `handed`. If `handed` is `RAISE`, the code
+/// raises the store's pending exception. Otherwise `handed` is the continuation that runs, which this returns.
 pub(super) fn after_resumption(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,

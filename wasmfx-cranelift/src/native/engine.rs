@@ -2,11 +2,11 @@
 
 use crate::env::{FuncEnv, NativeEnv};
 
-/// What the engine provides.
+/// The part of `env` that only this backend needs.
 ///
 /// # Panics
 ///
-/// If `env` is not of an engine that has it.
+/// If the engine of `env` does not provide that part.
 pub(super) fn native(env: &mut dyn FuncEnv) -> &mut dyn NativeEnv {
     env.native().expect("an engine that is configured for this backend has what it needs")
 }

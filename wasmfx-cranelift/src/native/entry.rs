@@ -7,7 +7,8 @@ use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, condcodes::IntC
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::abi::{INLINE_ARGS, KEPT, RETURNED};
 
-/// With so few values, in and out, a frame of entry code is a small part of the smallest stack: 48 bytes for each, at most.
+/// Up to this many parameters and results together, entry code does not compare the stack limit: its frame takes at most 48 bytes
+/// for each of them, which is a small part of the smallest stack.
 const MAX_UNCHECKED: usize = 64;
 
 /// A type of function, as entry code calls it.
@@ -17,7 +18,7 @@ pub struct Entry {
     pub params: Vec<Type>,
     /// The signature for calls from Wasm: the callee's context, the caller's, then the parameters.
     pub signature: Signature,
-    /// Whether the engine's runtime wants to know of every end.
+    /// Whether the engine's runtime has to be called at the end of every continuation.
     pub notify_runtime: bool,
 }
 
@@ -35,22 +36,60 @@ pub trait EntryEnv: Memory {
 
 /// Fills the current block of `builder` with the entry code for a type of function.
 ///
-/// `contref` is the payload of the `stack_switch` that comes here: Cranelift passes it as the C calling
-/// convention passes the first argument. The code leaves its stack for good when the function has returned.
+/// `contref` is the payload of the `stack_switch` that enters this code. On x86-64 that switch passes its payload in the register
+/// of the first argument of the System V calling convention. The code leaves its stack for good when the function has returned.
 ///
 /// ```text
-///   trap if the stack limit is passed, and values are so many that it may be
+///   trap if the stack pointer is below the limit      only if the values are many
 ///   results = call func(vmctx, caller_vmctx, args...)
-///   store the results where the resume's frame says
-///   brif context.room, free, keep
+///   store the results at contref.resume.values
+///   brif context.room, free, keep                     keep always, if the runtime has something to do at this end
 /// free:
 ///   put this stack and contref on the lists
-///   stack_switch(contref.control, contref.parent_control, contref and returned)
+///   stack_switch(contref.control, contref.parent_control, contref | RETURNED)
 /// keep:
-///   stack_switch(contref.control, contref.parent_control, contref and kept)
+///   stack_switch(contref.control, contref.parent_control, contref | KEPT)
 /// ```
 ///
-/// What is on the lists is still in use for the length of a `stack_switch`; nobody looks at them meanwhile.
+/// # The switch in
+///
+/// A `resume` or a `switch` has loaded `contref.control`:
+///
+/// | register | value |
+/// | --- | --- |
+/// | `sp` | the word below the stack's `VMStackHeader`, a return address to which nothing returns; stored with the stack |
+/// | `fp` | the address of `contref.parent_control.fp`: the frames go on in the parent (N2); stored with the stack |
+/// | `pc` | this code; stored by `cont.new` |
+/// | payload | `contref`, never `RAISE`: an exception for a fresh continuation is raised where it is resumed |
+///
+/// # The switch out
+///
+/// | operand | value |
+/// | --- | --- |
+/// | store | `contref.control`: the switch stores registers that no code loads |
+/// | load | `contref.parent_control`: the registers of the `resume` that runs this stack, with the `pc` behind its switch |
+/// | payload | `contref` with the outcome `RETURNED` or `KEPT` in its low bits |
+/// | result | none: no switch comes back |
+///
+/// The `resume` sets the store's current continuation and stack limit.
+///
+/// # The stacks
+///
+/// g returns to f, which has resumed g. `<--` is `parent`:
+///
+/// ```text
+///   before: g runs                                after: f runs
+///     stack of f          stack of g
+///     | Wasm: f     |     | VMStackHeader |         | Wasm: f     |     | VMStackHeader |
+///     | resume g    |<----| entry code    |         | resume g:   |     +---------------+
+///     +-------------+     +---------------+         |  load the   |       RETURNED: on the list of idle stacks
+///       g.parent_control: behind the switch         |  results    |       KEPT: g's, until `finish` ends g
+///         of this resume                            +-------------+
+/// ```
+///
+/// On the way through `free`, the lists hold this stack and `contref` before the switch has left them. The code uses both up to
+/// and including the switch. No other code of the store runs before the switch ends, so that nothing pops them from the lists
+/// earlier.
 pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, contref: Value, entry: Entry) {
     let contref = ContRef(contref);
     let (func, caller_vmctx) = contref.to_run(env, builder);
@@ -61,7 +100,8 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
     let args = if inline { contref.args(builder) } else { contref.values(env, builder) };
     let (wasm_call, vmctx) = env.load_callee(builder, func);
     let mut values = vec![vmctx, caller_vmctx];
-    // Collected references too: no collection can come before the call, which takes them.
+    // The loads are untracked for garbage-collected references, too: no collection can happen before the call, and nothing here
+    // uses the references after the call.
     values.extend(args.load_untracked(env, builder, &entry.params));
     contref.clear_func(env, builder);
     let signature = builder.import_signature(entry.signature);
@@ -72,7 +112,7 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
         let frame = contref.resume(env, builder);
         frame.results(env, builder).store(env, builder, &results);
     }
-    // Its own buffer of arguments the runtime frees.
+    // If the arguments did not fit into `args`, they have a buffer of their own, which only the runtime can free.
     if !entry.notify_runtime && inline {
         let free = builder.create_block();
         let keep = builder.create_block();
@@ -91,6 +131,7 @@ pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, c
 }
 
 /// Traps if the frame of the entry code, which is on the stack already, leaves nothing of Wasm's part.
+/// The called function may be a trampoline to the host, which does not compare the limit itself.
 ///
 /// ```text
 ///   | VMStackHeader              |
@@ -111,7 +152,7 @@ fn check_limit(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, contre
     builder.switch_to_block(enough);
 }
 
-/// Goes to the parent for good.
+/// Switches to the parent for good, with this outcome. [`native_entry`] explains the operands of the switch.
 fn leave(builder: &mut FunctionBuilder<'_>, contref: ContRef, outcome: u64) {
     let own = contref.control(builder);
     let parents = contref.parent_control(builder);

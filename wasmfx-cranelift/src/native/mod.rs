@@ -1,12 +1,29 @@
 //! The backend that switches stacks in compiled code, with Cranelift's `stack_switch`.
 //!
-//! `wasmfx_runtime::native` has the layout of stacks and the invariants N1 to N5. A `stack_switch` exchanges
-//! the registers of this stack with a control context, and hands over a number, of which
-//! `wasmfx_runtime::abi` has the meaning.
+//! `wasmfx_runtime::native` has the layout of stacks and the invariants N1 to N5.
 //!
-//! Continuations are made, get their stacks and end in compiled code too, from and to the store's lists
-//! (`wasmfx_runtime::abi`, C4). The runtime is called where a list is empty or full, and where there is an
-//! exception.
+//! ```text
+//!   result = stack_switch(store, load, payload)
+//!
+//!   store:  receives sp and fp of this stack, and the pc behind this switch
+//!   load:   sp, fp and pc of the stack to run
+//!   payload: the result of the stack_switch at that pc, or the argument of the entry code there
+//!   result: the payload of the stack_switch that loads what this one stored
+//! ```
+//!
+//! Both contexts are `VMControlContext`s: fields of a `VMContRef`. All other registers are clobbered. The payload is the address
+//! of a `VMContRef` with an outcome in its low bits, or `RAISE`; `wasmfx_runtime::abi` has a table of the meanings.
+//!
+//! | file | store | load | payload |
+//! | --- | --- | --- | --- |
+//! | `resume.rs` | `outermost.parent_control` | `contref.control` | `contref` or `RAISE` |
+//! | `suspend.rs` | `current.control` | `outermost.parent_control` | `current` |
+//! | `switch.rs` | `current.control` | `target.control` | `target` |
+//! | `entry.rs` | `contref.control`, for nothing | `contref.parent_control` | `contref` and `RETURNED` or `KEPT` |
+//!
+//! Compiled code also makes continuations, gives them stacks and ends them, by popping from and pushing to the store's lists
+//! (`wasmfx_runtime::abi`, C4). It calls the runtime where a list is empty or full, where arguments need a buffer, for
+//! exceptions, and at each end that the runtime has to know of.
 
 mod create;
 mod current;
@@ -35,7 +52,7 @@ pub(crate) fn backend() -> WasmResult<&'static dyn BackendCompiler> {
     Ok(&Native)
 }
 
-// `brif` tests for it.
+// `after_resumption` in `current.rs` tests for `RAISE` with a `brif`, which takes its second branch for zero.
 const _: () = assert!(RAISE == 0);
 
 impl BackendCompiler for Native {

@@ -13,12 +13,16 @@ use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::abi::{KEPT, RAISE, RETURNED, UNWOUND};
 use wasmtime_environ::WasmResult;
 
+/// Runs the continuation `contref` until it ends or a clause takes a `suspend`.
+///
 /// ```text
-///   call start if it is fresh
-///   fill the frame
-///   consume the reference, link its chain to this stack, make it current
-///   handed = stack_switch(outermost.parent_control, contref.control, contref or 0)
-///   make this stack current
+///   give contref a stack if it has none              not for an exception: then it has one, or was ended
+///   fill the frame                                   here, or where the function begins: see `frame.rs`
+///   consume the reference: contref.revision += 1
+///   the store's current continuation = contref, its stack limit = contref.stack_limit
+///   outermost.parent = this stack, outermost.resume = the frame, this stack's child = outermost
+///   handed = stack_switch(outermost.parent_control, contref.control, contref or RAISE)
+///   the store's current continuation = this stack, its stack limit = this stack's
 ///   brif handed.outcome, ended, taken
 /// taken:
 ///   br_table frame.clause, [clause 0, clause 1, ...]
@@ -30,12 +34,53 @@ use wasmtime_environ::WasmResult;
 /// other:
 ///   brif handed.outcome is kept, kept, unwound
 /// unwound:
-///   call unwind(vmctx, what ended)
+///   call unwind(vmctx, what ended)                   ends it, raises the exception here; does not return
 /// kept:
 ///   call finish(vmctx, what ended)
 ///   jump returned
 /// returned:
 ///   load the results
+/// ```
+///
+/// `outermost` is the outermost stack that was captured together with `contref`, and `contref` itself if that is alone or fresh.
+///
+/// # The switch
+///
+/// | operand | value |
+/// | --- | --- |
+/// | store | `outermost.parent_control`: the switch stores this stack's `sp`, `fp` and the `pc` behind the switch there (N1) |
+/// | load | `contref.control`: the registers with which `contref` left its stack, or those with which its entry code begins |
+/// | payload | `contref`, or `RAISE` (null) if the instruction that suspended `contref` is to raise the pending exception |
+///
+/// The arguments do not go through the switch. They are in the slots of `contref.values` already.
+///
+/// The result is one word: the address of a `VMContRef`, with an outcome in its low bits.
+///
+/// | outcome | address of | what this stack finds |
+/// | --- | --- | --- |
+/// | none | the innermost captured continuation | `frame.clause` is the clause; the payload is where `suspend.rs` says |
+/// | `RETURNED` | what ended | the results are at `frame.values`; the continuation is free and its stack idle |
+/// | `KEPT` | what ended | the results are at `frame.values`; `finish` has to end the continuation |
+/// | `UNWOUND` | what ended | an exception left its stack; `unwind` ends the continuation and raises the exception here |
+///
+/// What comes back need not be `contref`: the stack that runs may have captured, resumed or switched to others.
+///
+/// # The stacks
+///
+/// f resumes h, which was captured together with g. `<--` is `parent`:
+///
+/// ```text
+///   before: f runs, g and h are captured             h.last_ancestor = g
+///     stack of f          stack of g          stack of h
+///     | Wasm: f     |     | Wasm: g     |     | Wasm: h     |
+///     | resume h    |     | resume h    |<----| suspend $t  |
+///     +-------------+     +-------------+     +-------------+
+///                                               h.control: behind the switch of this suspend
+///   after: h runs                                    h.last_ancestor = null
+///     | Wasm: f     |     | Wasm: g     |     | Wasm: h     |
+///     | resume h    |<----| resume h    |<----| ...         |
+///     +-------------+     +-------------+     +-------------+
+///       g.parent_control: behind the switch of this resume
 /// ```
 pub(super) fn resume(
     env: &mut dyn FuncEnv,
@@ -45,7 +90,7 @@ pub(super) fn resume(
     let Resume { cont, input, results, clauses } = resume;
     let (payload, limit) = match input {
         Input::Values(_) => (cont.contref.0, ensure_started(env, builder, cont)?),
-        // A fresh one has raised it already.
+        // `Builtin::Throw` does not return for a fresh continuation. This one was suspended, so that it has a stack.
         Input::Exception(_) => {
             let raise = builder.ins().iconst(env.pointer_type(), RAISE.cast_signed());
             (raise, cont.contref.stack_limit(env, builder))
@@ -87,7 +132,7 @@ pub(super) fn resume(
     builder.ins().trap(NO_RETURN);
 
     builder.switch_to_block(kept);
-    // Nothing is collected here: what the continuation left at `values` is as good after the call.
+    // References among the results at `values` stay valid: no collection can happen in `finish`.
     let ended = handed.ended(builder, KEPT);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Finish, &[vmctx, ended.0])?;

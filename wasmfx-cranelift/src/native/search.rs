@@ -19,10 +19,22 @@ pub(super) struct Found {
 /// Finds the innermost `resume` with a clause of this kind for `tag`, and its first such clause; traps if there is
 /// none on this side of the host and of the nearest barrier.
 ///
-/// Mostly it is the first clause of the `resume` that runs the current stack, which the code checks first. If it is farther out, it
-/// mostly is where it was the last time, and the handler cache says where that was: `wasmfx_runtime::native`, N5.
+/// In most programs the first clause of the `resume` that runs the current stack matches, so the code checks that clause first. A
+/// handler farther out mostly is where the last search found it. The handler cache has that place: `wasmfx_runtime::native`, N5.
 ///
-/// The frame of the initial stack is a barrier, so that each search that finds nothing ends with one.
+/// The frame of the initial stack is a barrier, so that each search that finds nothing ends at a barrier.
+///
+/// A `suspend $t` of h whose handler is two stacks out (`<--` is `parent`; `VMContRef::resume` of a stack is the frame in its
+/// parent):
+///
+/// ```text
+///   initial stack        stack of f          stack of g          stack of h: current
+///   | resume f    |<-----| resume g    |<----| resume h    |<----| suspend $t  |
+///   |             |      | (on $t ..)  |     | (on $u ..)  |     +-------------+
+///   +-------------+      +-------------+     +-------------+       1. h.resume, in g: $u is not $t
+///                                              2. g.resume, in f: found. last = g, frame = that in f, clause = 0
+///                                              3. h.handler_cache: for $t, begin with g.resume
+/// ```
 ///
 /// ```text
 ///   frame = current.resume
@@ -64,7 +76,7 @@ pub(super) fn search(
     let cached = builder.create_block();
     builder.set_cold_block(cached);
 
-    // In front of the branches: what they cost is the same on all sides.
+    // The counters are flushed in front of the branches, so that each branch finds them flushed.
     native(env).flush_counters(builder);
     let frame = current.resume(env, builder);
     let first = frame.first(env, builder, kind);
@@ -83,7 +95,7 @@ pub(super) fn search(
     Found { last: ContRef(last), frame: ResumeFrame(frame), clause }
 }
 
-/// Searches stack by stack, and goes to `found`: what [`search`] does from `cached` on.
+/// Emits the code of [`search`] from `cached` on: searches stack by stack, and goes to `found`.
 fn search_stacks(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
@@ -117,7 +129,7 @@ fn search_stacks(
     builder.seal_block(stack);
 
     builder.switch_to_block(taken);
-    // It gets another resume, too.
+    // N5: this stack gets another `resume`, and keeps its revision unless it is the current one. So its own cache must not hold.
     cont.clear_handler_cache(env, builder);
     current.set_handler_cache(env, builder, key, cont);
     let bytes = builder.ins().isub(at, first);
@@ -126,8 +138,9 @@ fn search_stacks(
     builder.ins().jump(found, &[cont.0, frame.0, number].map(BlockArg::Value));
 }
 
-/// Looks for a clause for `tag` in one frame, and goes to `taken` or to `outwards`, which it seals, or traps at a barrier. Returns the address of the
-/// frame's first tag, and in `taken` that of the clause's.
+/// Looks for a clause for `tag` in one frame. The code goes to `taken` if there is one and to `outwards` if there is none, or
+/// traps if the frame is a barrier. Seals both blocks. Returns the address of the frame's first tag of this kind, and the address
+/// of the clause's tag, which is available in `taken`.
 fn search_clauses(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,

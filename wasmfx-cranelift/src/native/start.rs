@@ -10,19 +10,44 @@ use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::abi::INLINE_ARGS;
 use wasmtime_environ::WasmResult;
 
-/// Gives `cont` a stack if it has none, and returns its stack limit.
+/// Gives `cont` a stack if it has none, and returns its stack limit. A continuation has a stack exactly if its `stack_limit` is
+/// not zero.
 ///
 /// ```text
-///   brif cont.stack_limit, started(cont.stack_limit), start   or jump start, if it was made here
+///   brif cont.stack_limit, started(cont.stack_limit), start   or jump start, if `cont.is_as_made`
 /// start:
 ///   brif context.stacks, take, ask
 /// take:
-///   take the first stack, enter it at its top
+///   pop the first idle stack, store it and where it is entered in cont
 ///   jump started(its limit)
 /// ask:
 ///   call start(vmctx, cont)
 ///   jump started(cont.stack_limit)
 /// started(limit):
+/// ```
+///
+/// # What the first switch will load
+///
+/// This code does not switch. It completes `cont.control`, the load operand of the first `stack_switch` to `cont`:
+///
+/// | field | value | stored by |
+/// | --- | --- | --- |
+/// | `control.sp` | the word below the `VMStackHeader`: a return address to which nothing returns | this code, or `start` |
+/// | `control.fp` | the address of `cont.parent_control.fp` (N2) | likewise |
+/// | `control.pc` | the entry code | `cont.new` |
+///
+/// The payload of that switch is `cont`, which the entry code takes as its argument. The switch stores the registers of the stack
+/// that it leaves: a `resume` in `cont.parent_control`, a `switch` in the `control` of what it captures.
+///
+/// ```text
+///   before: an idle stack                   after: cont has it                       once switched to: cont runs
+///     context.stacks                          cont.stack
+///       |                                       |                                      the stack of the resume
+///       +--> | VMStackHeader  |--> next         +--> | VMStackHeader  |                  ^ parent
+///            | return address |                      | return address | <- control.sp  | VMStackHeader  |
+///            +----------------+                      +----------------+                | return address |
+///                                                                                      | frame pointer  | --> parent_control.fp
+///                                                                                      | entry code     |
 /// ```
 pub(super) fn ensure_started(
     env: &mut dyn FuncEnv,
@@ -66,8 +91,8 @@ pub(super) fn ensure_started(
     Ok(builder.block_params(started)[0])
 }
 
-/// The function's slots for so many values on their way into or out of a continuation, if they do not fit into the
-/// continuation itself.
+/// The function's own slots for so many values on their way into or out of a continuation; `None` if that many fit into the
+/// `args` of the continuation.
 pub(super) fn slots(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,

@@ -11,15 +11,70 @@ use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, WasmResult};
 
+/// Captures the stacks from the current one, `current`, to `outermost`, the one that the prompt runs, and runs `target` in their
+/// place. The prompt is the innermost `resume` with a clause `(on $tag switch)`.
+///
 /// ```text
 ///   find the prompt, or trap
-///   call start if the target is fresh
-///   make what runs a suspended continuation: the target's last argument
-///   consume the reference, link the target's chain to the prompt, make it current
-///   target's outermost.parent_control = outermost.parent_control: the prompt's
+///   give the target a stack if it has none
+///   current.last_ancestor = outermost, current.values = room for what is received, none bound
+///   the target's last argument = a reference to current
+///   consume the reference to the target: target.revision += 1
+///   the store's current continuation = target, its stack limit = target.stack_limit
+///   target's outermost.parent = the prompt's stack, target's outermost.resume = the prompt's frame
+///   the prompt's stack.child = target's outermost
+///   target's outermost.parent_control = outermost.parent_control: where the prompt goes on
 ///   handed = stack_switch(current.control, target.control, target)
-///   raise if handed is 0
+///   raise the pending exception if handed is RAISE
 ///   load the values received
+/// ```
+///
+/// # The switch
+///
+/// | operand | value |
+/// | --- | --- |
+/// | store | `current.control`: the switch stores this stack's `sp`, `fp` and the `pc` behind the switch there (N1) |
+/// | load | `target.control`: the registers with which `target` left its stack, or those with which its entry code begins |
+/// | payload | `target`: the values that it waits for are at `target.values.data`, with the reference to `current` as the last |
+///
+/// The prompt's stack does not run in between, and nothing is stored in its frame. It goes on once a clause of its `resume` takes
+/// a `suspend`, or once the continuation that it runs then ends.
+///
+/// The result comes from the `resume` or `switch` that makes this stack run again:
+///
+/// | result | meaning |
+/// | --- | --- |
+/// | `current` | the values received are in `current.args`, or in slots of this function if they are more than `INLINE_ARGS` |
+/// | `RAISE` (null) | this `switch` raises the store's pending exception |
+///
+/// # The stacks
+///
+/// h switches to t, which was captured together with u. `<--` is `parent`:
+///
+/// ```text
+///   before: h runs, t and u are captured            t.last_ancestor = u
+///     stack of p          stack of g: outermost    stack of h: current
+///     | Wasm: p     |     | Wasm: g     |          | Wasm: h     |
+///     | resume g    |<----| resume h    |<---------| switch t    |
+///     | (on $t      |     +-------------+          +-------------+
+///     |    switch)  |       g.parent_control: behind the switch of the prompt, which is p's resume
+///     +-------------+
+///                         stack of u               stack of t: target
+///                         | Wasm: u     |          | Wasm: t     |
+///                         | resume t    |<---------| suspend $s  |
+///                         +-------------+          +-------------+
+///                                                    t.control: behind the switch of this suspend
+///
+///   after: t runs, g and h are captured             h.last_ancestor = g, t.last_ancestor = null
+///     | Wasm: p     |     | Wasm: g     |          | Wasm: h     |
+///     | resume g    |     | resume h    |<---------| switch t    |
+///     | (on $t      |     +-------------+          +-------------+
+///     |    switch)  |                                h.control: behind the switch of this instruction
+///     +-------------+
+///            ^            | Wasm: u     |          | Wasm: t     |
+///            +------------| resume t    |<---------| ...         |
+///                         +-------------+          +-------------+
+///                           u.parent_control: the copy of g.parent_control
 /// ```
 pub(super) fn switch(
     env: &mut dyn FuncEnv,

@@ -1,4 +1,4 @@
-//! What the continuations of a store share.
+//! The data that the continuations of a store share.
 
 use super::frame::ResumeFrame;
 use super::object::Object;
@@ -6,7 +6,7 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::abi::offsets;
 
-/// A `*mut VMContinuationContext`: the store's lists. `wasmfx_runtime::abi`, C4.
+/// A `*mut VMContinuationContext`: the store's lists (`wasmfx_runtime::abi`, C4) and its barrier (C5).
 #[derive(Clone, Copy)]
 pub(crate) struct Context(pub(crate) Value);
 
@@ -17,7 +17,7 @@ impl Object for Context {
 }
 
 impl Context {
-    /// The frame beyond which no search goes.
+    /// The store's barrier: the frame at which a search for a handler ends (C5).
     pub(crate) fn barrier(self, builder: &mut FunctionBuilder<'_>) -> ResumeFrame {
         ResumeFrame(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTINUATIONCONTEXT_BARRIER)))
     }

@@ -4,7 +4,8 @@ use super::contref::ContRef;
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::{InstBuilder, Opcode, Type, Value};
 
-/// A continuation reference: a `VMContObj` as one integer, pointer in its low half.
+/// A continuation reference: a `VMContObj` as one 128-bit integer, with the pointer in the low half and the revision in the high
+/// half.
 #[derive(Clone, Copy)]
 pub(crate) struct ContObj(pub(crate) Value);
 
@@ -20,8 +21,9 @@ impl ContObj {
         ContObj::new(pos, ContRef(zero), zero)
     }
 
-    /// The continuation and the revision: the very values of which this was made, if that was here. Then the check of a
-    /// reference that is used where it was made has nothing to load.
+    /// The continuation and the revision. If [`ContObj::new`] has made this reference in the same function, these are the very
+    /// values from which it was made. [`Usable::is_as_made`](crate::usable::Usable::is_as_made) recognizes a continuation by
+    /// these values, and a reference that is used where it was made needs no halves to be taken apart.
     pub(crate) fn split(self, pos: &mut FuncCursor<'_>) -> (ContRef, Value) {
         let dfg = &pos.func.dfg;
         if let Some(inst) = dfg.value_def(self.0).inst()

@@ -19,10 +19,12 @@ impl Object for ContRef {
 }
 
 impl ContRef {
+    /// The revision, a word (C1).
     pub(crate) fn revision(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
         self.pointer(env, builder, offsets::VMCONTREF_REVISION)
     }
 
+    /// Sets what [`ContRef::revision`] returns.
     pub(crate) fn set_revision(
         self,
         env: &mut dyn Memory,
@@ -37,6 +39,7 @@ impl ContRef {
         self.load(env, builder, ir::types::I32, offsets::VMCONTREF_VALUES_LENGTH)
     }
 
+    /// Sets what [`ContRef::bound`] returns.
     pub(crate) fn set_bound(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, bound: Value) {
         self.store(env, builder, bound, offsets::VMCONTREF_VALUES_LENGTH);
     }
@@ -46,16 +49,17 @@ impl ContRef {
         self.load(env, builder, ir::types::I32, offsets::VMCONTREF_BOUND_TYPES)
     }
 
+    /// Sets what [`ContRef::bound_types`] returns.
     pub(crate) fn set_waits_for(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ty: Value) {
         self.store(env, builder, ty, offsets::VMCONTREF_BOUND_TYPES);
     }
 
-    /// The first slot of its values.
+    /// The first slot of the values that the continuation takes: `values.data`.
     pub(crate) fn values(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
         Payload(self.pointer(env, builder, offsets::VMCONTREF_VALUES_DATA))
     }
 
-    /// The payload of the tag that it was captured by, of so many values.
+    /// The payload, of so many values, of the `suspend` that captured this continuation.
     pub(crate) fn payload(
         self,
         env: &mut dyn FuncEnv,
@@ -68,12 +72,12 @@ impl ContRef {
         }
     }
 
-    /// The slots that it has itself.
+    /// The slots in the `VMContRef` itself, `INLINE_ARGS` of them.
     pub(crate) fn args(self, builder: &mut FunctionBuilder<'_>) -> Payload {
         Payload(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_ARGS)))
     }
 
-    /// Where the next unbound value goes.
+    /// The slot of the next value that is not bound yet.
     pub(crate) fn next_value(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
         let Payload(data) = self.values(env, builder);
         let bound = self.bound(env, builder);
@@ -82,7 +86,7 @@ impl ContRef {
         Payload(builder.ins().iadd(data, offset))
     }
 
-    /// The frame of what runs it.
+    /// The frame of the `resume` that runs this stack, or the store's barrier.
     pub(crate) fn resume(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ResumeFrame {
         ResumeFrame(self.pointer(env, builder, offsets::VMCONTREF_RESUME))
     }
@@ -97,7 +101,7 @@ impl ContRef {
         self.store(env, builder, frame.0, offsets::VMCONTREF_RESUME);
     }
 
-    /// Notes that its search has to begin at itself.
+    /// Clears the handler cache, so that a search by this continuation begins at its own `resume` (`wasmfx_runtime::native`, N5).
     pub(crate) fn clear_handler_cache(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) {
         let null = builder.ins().iconst(env.pointer_type(), 0);
         self.store(env, builder, null, offsets::VMCONTREF_HANDLER_CACHE_KEY);

@@ -1,4 +1,4 @@
-//! The frame that a `resume` leaves for a search.
+//! The frame that a `resume` leaves for a search for a handler.
 
 use super::object::flags;
 use super::payload::Payload;
@@ -12,30 +12,31 @@ use wasmfx_runtime::abi::offsets;
 #[derive(Clone, Copy)]
 pub(crate) struct ResumeFrame(pub(crate) Value);
 
-/// What a resume asks for.
+/// The content of a frame, as `resume` asks for it.
 pub(crate) struct ResumeFrameInit<'a> {
     /// The tags of the clauses with labels.
     pub(crate) suspend_tags: &'a [Value],
     /// The tags of the switch clauses.
     pub(crate) switch_tags: &'a [Value],
-    /// Where results go, if there are any.
+    /// The slots for results, if there are results.
     pub(crate) results: Option<Payload>,
-    /// How many results there are, if somebody wants to know.
+    /// The number of results, if the backend reads it.
     pub(crate) result_count: Option<usize>,
 }
 
 impl ResumeFrame {
-    /// Bytes of a frame with so many clauses.
+    /// The size in bytes of a frame with so many clauses.
     pub(crate) fn size(clauses: usize) -> usize {
         offsets::VMRESUMEFRAME_TAGS as usize + clauses * size_of::<u64>()
     }
 
+    /// Emits the code that fills the frame, except for `clause`, which a search writes.
     pub(crate) fn init(self, env: &mut dyn Memory, pos: &mut FuncCursor<'_>, init: ResumeFrameInit<'_>) {
         let flags = flags(env, pos.func, MemoryRegion::Payload);
         let store = |pos: &mut FuncCursor<'_>, value, offset| {
             pos.ins().store(flags, value, self.0, offset);
         };
-        // Both counts in one word.
+        // One store for both counts, which are the halves of one word.
         const { assert!(offsets::VMRESUMEFRAME_SUSPEND_COUNT + 4 == offsets::VMRESUMEFRAME_SWITCH_COUNT) };
         let counts = [init.suspend_tags.len(), init.switch_tags.len()]
             .map(|count| u32::try_from(count).expect("validation bounds the number of clauses"));

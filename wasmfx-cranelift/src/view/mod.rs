@@ -1,4 +1,4 @@
-//! Typed views over `ir::Value`: no other file has an offset.
+//! Typed views over `ir::Value`. Only this folder uses the offsets of fields.
 
 mod context;
 mod contobj;

@@ -1,4 +1,4 @@
-//! What the native backend reads and writes besides; `wasmfx_runtime::native` has the invariants.
+//! The accesses that only the native backend makes. `wasmfx_runtime::native` has the invariants.
 
 use super::context::Context;
 use super::contref::ContRef;
@@ -13,25 +13,27 @@ use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::abi::{NO_TAG, offsets};
 
 impl ContRef {
-    /// Where it goes on.
+    /// The registers with which this continuation goes on: `control` (N1).
     pub(crate) fn control(self, builder: &mut FunctionBuilder<'_>) -> Control {
         Control(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_CONTROL)))
     }
 
-    /// Where its parent goes on.
+    /// The registers with which the parent of this stack goes on: `parent_control` (N1).
     pub(crate) fn parent_control(self, builder: &mut FunctionBuilder<'_>) -> Control {
         Control(builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_PARENT_CONTROL)))
     }
 
+    /// Sets the program counter of [`ContRef::control`] to the entry code of a fresh continuation.
     pub(crate) fn set_entry(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, entry: Value) {
         self.store(env, builder, entry, offsets::VMCONTREF_CONTROL_PC);
     }
 
+    /// The stack that resumed this one; of a free continuation, the next free one.
     pub(crate) fn parent(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> ContRef {
         ContRef(self.pointer(env, builder, offsets::VMCONTREF_PARENT))
     }
 
-    /// Says what runs it: `frame`, in the stack of `parent`.
+    /// Notes what runs this stack: the `resume` whose frame is `frame`, on the stack of `parent`.
     pub(crate) fn set_parent(
         self,
         env: &mut dyn Memory,
@@ -43,16 +45,17 @@ impl ContRef {
         self.set_resume(env, builder, frame);
     }
 
-    /// Notes that it has resumed `child`, the outermost of what runs above it.
+    /// Notes that this stack has resumed stacks of which `child` is the outermost.
     pub(crate) fn set_child(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, child: ContRef) {
         self.store(env, builder, child.0, offsets::VMCONTREF_CHILD);
     }
 
+    /// The lowest stack pointer that Wasm may have on this stack; zero if the continuation has no stack.
     pub(crate) fn stack_limit(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
         self.pointer(env, builder, offsets::VMCONTREF_STACK_LIMIT)
     }
 
-    /// The outermost stack that was captured with it, which runs from now on.
+    /// The outermost stack that was captured with this continuation. Clears the field: the continuation is running from here on.
     pub(crate) fn take_last_ancestor(
         self,
         env: &mut dyn Memory,
@@ -64,7 +67,8 @@ impl ContRef {
         ContRef(last)
     }
 
-    /// Makes it suspended: captured with what is between it and `last`.
+    /// Makes this continuation the innermost stack of a capture whose outermost stack is `last`, waiting for values and with none
+    /// bound. Its state is then suspended, or fresh if `func` is set.
     pub(crate) fn set_waiting(
         self,
         env: &mut dyn Memory,
@@ -76,7 +80,7 @@ impl ContRef {
         if let Some(Payload(place)) = waits.place {
             self.store(env, builder, place, offsets::VMCONTREF_VALUES_DATA);
         }
-        // Both lengths in one word: none is bound.
+        // One store for both lengths, which are the halves of one word. The number of bound values is zero.
         const { assert!(offsets::VMCONTREF_VALUES_LENGTH + 4 == offsets::VMCONTREF_VALUES_CAPACITY) };
         let capacity = u32::try_from(waits.capacity).expect("validation bounds the number of values");
         let lengths = u64::from(capacity) << if env.is_big_endian() { 0 } else { 32 };
@@ -84,7 +88,8 @@ impl ContRef {
         self.store(env, builder, lengths, offsets::VMCONTREF_VALUES_LENGTH);
     }
 
-    /// Where a search by it for `key` may begin: at itself, if it knows nothing better.
+    /// The stack whose `resume` is the first that a search by this continuation for `key` has to look at: the cached one if the
+    /// cache holds, otherwise this continuation itself (N5).
     pub(crate) fn cached_handler(
         self,
         env: &mut dyn Memory,
@@ -101,7 +106,8 @@ impl ContRef {
         ContRef(builder.ins().select(holds, last, self.0))
     }
 
-    /// Notes that once it is resumed again, a search by it for `key` may begin at `last`.
+    /// Notes that once this continuation is resumed again, its search for `key` may begin at `last`: the cache holds from the
+    /// next revision on (N5).
     pub(crate) fn set_handler_cache(
         self,
         env: &mut dyn Memory,
@@ -116,7 +122,7 @@ impl ContRef {
         self.store(env, builder, next, offsets::VMCONTREF_HANDLER_CACHE_REVISION);
     }
 
-    /// What a fresh one will run: the function, and its caller's context.
+    /// What a fresh continuation will run: the `VMFuncRef` of its function, and the context of the caller.
     pub(crate) fn to_run(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> (Value, Value) {
         (
             self.pointer(env, builder, offsets::VMCONTREF_FUNC),
@@ -124,7 +130,8 @@ impl ContRef {
         )
     }
 
-    /// Makes it fresh: it will run `func`, for `caller_vmctx`, and has room of its own for so many arguments.
+    /// Makes a free continuation fresh: it will run `func` for the caller `caller_vmctx`, and has room in `args` for so many
+    /// arguments.
     pub(crate) fn set_fresh(
         self,
         env: &mut dyn Memory,
@@ -140,7 +147,7 @@ impl ContRef {
         self.set_waiting(env, builder, self, Waits { place, capacity: args });
     }
 
-    /// Gives it a stack, to start at its top.
+    /// Gives the continuation a stack, which the first switch to the continuation enters at the top (N1, N2).
     pub(crate) fn set_stack(
         self,
         env: &mut dyn Memory,
@@ -156,7 +163,8 @@ impl ContRef {
         self.store(env, builder, limit, offsets::VMCONTREF_STACK_LIMIT);
     }
 
-    /// Makes it free, the first of the list that goes on with `next`. Its stack is returned.
+    /// Makes the continuation free, with `next` as the next one on the list of free continuations, and returns the stack that it
+    /// had.
     pub(crate) fn set_free(
         self,
         env: &mut dyn Memory,
@@ -172,18 +180,18 @@ impl ContRef {
         Stack(stack)
     }
 
-    /// Notes that it is not fresh any more.
+    /// Clears the function, after which the continuation is not fresh.
     pub(crate) fn clear_func(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) {
         let null = builder.ins().iconst(env.pointer_type(), 0);
         self.store(env, builder, null, offsets::VMCONTREF_FUNC);
     }
 }
 
-/// What a suspended continuation waits for.
+/// The values that a suspended or fresh continuation waits for.
 pub(crate) struct Waits {
-    /// Where it goes, and where a payload is that is not in the continuation itself; `None` if there is neither.
+    /// The slots for these values, and for a payload that does not fit into `args`; `None` if there is neither.
     pub(crate) place: Option<Payload>,
-    /// How many values.
+    /// The number of these values.
     pub(crate) capacity: usize,
 }
 
@@ -198,6 +206,7 @@ impl Object for Stack {
 }
 
 impl Context {
+    /// Adds `number` to the word at this offset.
     fn add(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32, number: i64) {
         let before = self.pointer(env, builder, offset);
         let after = builder.ins().iadd_imm_s(before, number);
@@ -209,7 +218,7 @@ impl Context {
         ContRef(self.pointer(env, builder, offsets::VMCONTINUATIONCONTEXT_FREE))
     }
 
-    /// Takes the first free continuation, `cont`, to make something of it.
+    /// Pops `cont`, the first free continuation, from the list, and counts it as made.
     pub(crate) fn take_free(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, cont: ContRef) {
         let next = cont.parent(env, builder);
         self.store(env, builder, next.0, offsets::VMCONTINUATIONCONTEXT_FREE);
@@ -221,7 +230,7 @@ impl Context {
         Stack(self.pointer(env, builder, offsets::VMCONTINUATIONCONTEXT_STACKS))
     }
 
-    /// Takes the first idle stack, `stack`, and returns the stack limit of who runs on it.
+    /// Pops `stack`, the first idle stack, from the list, and returns the stack limit of the continuation that gets it.
     pub(crate) fn take_stack(
         self,
         env: &mut dyn Memory,
@@ -235,12 +244,13 @@ impl Context {
         builder.ins().isub(stack.0, below)
     }
 
-    /// How many idle stacks there may be besides.
+    /// How many more stacks may join the list of idle stacks.
     pub(crate) fn room(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
         self.pointer(env, builder, offsets::VMCONTINUATIONCONTEXT_ROOM)
     }
 
-    /// Frees `cont`, which is done but for the next `stack_switch`, and its stack.
+    /// Pushes `cont` and its stack on the lists. The code may use both only for the `stack_switch` that leaves the stack, which
+    /// has to follow at once (C4). [`Context::room`] must not be zero.
     pub(crate) fn put(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, cont: ContRef) {
         let next = self.free(env, builder);
         let stack = cont.set_free(env, builder, next);
@@ -257,7 +267,7 @@ impl Context {
 pub(crate) struct Control(pub(crate) Value);
 
 impl Control {
-    /// Copies this to `to`.
+    /// Copies the registers of this context to `to`. All loads come before the first store.
     pub(crate) fn copy(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, to: Control) {
         let ty = env.pointer_type();
         let flags = flags(env, builder.func, MemoryRegion::ContRef);
@@ -280,12 +290,13 @@ pub(crate) enum ClauseKind {
 }
 
 impl ResumeFrame {
+    /// The word at this offset.
     fn load(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, offset: i32) -> Value {
         let flags = flags(env, builder.func, MemoryRegion::Payload);
         builder.ins().load(env.pointer_type(), flags, self.0, offset)
     }
 
-    /// The first of the tags of one kind of clause, and the address behind the last.
+    /// The address of the first tag of one kind of clause, and the address behind the last.
     pub(crate) fn tags(
         self,
         env: &mut dyn Memory,
@@ -312,13 +323,13 @@ impl ResumeFrame {
         ResumeFrame(address).load(env, builder, 0)
     }
 
-    /// Whether no search goes beyond it, as an `i8`.
+    /// Whether the frame is a barrier, at which a search ends, as an `i8`.
     pub(crate) fn is_barrier(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
         let first = self.first(env, builder, ClauseKind::Suspend);
         builder.ins().icmp_imm_s(IntCC::Equal, first, NO_TAG.addr().cast_signed() as i64)
     }
 
-    /// The tag of the first clause of a kind, or null.
+    /// The tag of the first clause of a kind, null if there is none, or `NO_TAG` if the frame is a barrier.
     pub(crate) fn first(
         self,
         env: &mut dyn Memory,
@@ -332,27 +343,28 @@ impl ResumeFrame {
         self.load(env, builder, offset)
     }
 
-    /// Says which clause is taken, by an `i32`.
+    /// Notes the number, an `i32`, of the clause that is taken.
     pub(crate) fn set_clause(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, clause: Value) {
         let flags = flags(env, builder.func, MemoryRegion::Payload);
         builder.ins().store(flags, clause, self.0, offsets::VMRESUMEFRAME_CLAUSE);
     }
 
-    /// Where results go.
+    /// The slots for results.
     pub(crate) fn results(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Payload {
         Payload(self.load(env, builder, offsets::VMRESUMEFRAME_VALUES))
     }
 }
 
 impl SwitchResult {
-    /// The continuation that ended with a certain outcome.
+    /// The continuation that ended, if the outcome is `outcome`.
     pub(crate) fn ended(self, builder: &mut FunctionBuilder<'_>, outcome: u64) -> ContRef {
         ContRef(builder.ins().iadd_imm_s(self.0, -outcome.cast_signed()))
     }
 }
 
 impl Payload {
-    /// Loads values of these types, without saying which a collector must find, from the slots from the first on.
+    /// Loads values of these types from the slots from the first on. Unlike [`Payload::load`], this does not declare the values
+    /// that a collector must find.
     pub(crate) fn load_untracked(
         self,
         env: &mut dyn Memory,

@@ -45,12 +45,13 @@ impl Payload {
     }
 }
 
+/// The offset in bytes of the slot with this number.
 pub(super) fn slot_offset(i: usize) -> i32 {
     i32::try_from(i * SLOT_SIZE).expect("validation bounds the number of values")
 }
 
-/// As [`flags`], for payloads: little-endian, as `ValRaw` is, so that a fresh continuation's arguments
-/// are what the array calling convention expects.
+/// The [`flags`] of accesses to payload slots. These are little-endian, as `ValRaw` is: with the libcall backend an array-call
+/// trampoline reads the arguments of a fresh continuation.
 pub(super) fn slot_flags(env: &mut dyn Memory, func: &mut ir::Function) -> MemFlagsData {
     flags(env, func, MemoryRegion::Payload).with_endianness(ir::Endianness::Little)
 }

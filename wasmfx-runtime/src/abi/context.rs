@@ -1,85 +1,97 @@
-//! What compiled code and the runtime share of the continuations of a store.
+//! The state of a store's continuations that compiled code and the runtime share.
 
 use super::contref::VMContRef;
 use super::frame::VMResumeFrame;
 use super::stack::VMStackHeader;
 use core::ptr;
 
-/// How the stacks of a store are switched: by which backend its code was compiled.
+/// The backend that compiled a store's code. It decides how the store's stacks are switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backend {
-    /// By calls into this crate, on wasmtime-fiber.
+    /// Each switch is a call into this crate, which switches fibers of wasmtime-fiber.
     #[default]
     Libcall,
-    /// In compiled code.
+    /// Compiled code switches stacks itself.
     Native,
 }
 
-/// What the continuations of a store are made of, where compiled code finds it. See C4.
+/// The free continuations and idle stacks of a store, and what else compiled code needs to know of its continuations. See C4.
 #[repr(C)]
 #[derive(Debug)]
 pub struct VMContinuationContext {
-    /// Free ones, linked by `parent`: the last one freed first.
+    /// The list of free continuations, linked by `parent`. The continuation that was freed last is first.
     pub free: *mut VMContRef,
-    /// Idle stacks, linked by `next`: the last one used first.
+    /// The list of idle stacks, linked by `next`. The stack that was used last is first.
     pub stacks: *mut VMStackHeader,
-    /// How many stacks may join those.
+    /// The number of stacks that may still join the list `stacks`.
     pub room: usize,
-    /// How many continuations were ever made.
+    /// The number of continuations that the store has ever made.
     pub created: u64,
-    /// Bytes from a stack's `VMStackHeader` down to the limit of Wasm that runs on it.
+    /// Bytes from a stack's `VMStackHeader` down to the stack limit of Wasm that runs on the stack.
     pub limit_below: usize,
-    /// [`VMResumeFrame::BARRIER`]. See C5.
+    /// A copy of [`VMResumeFrame::BARRIER`]. See C5.
     pub barrier: VMResumeFrame,
-    /// Stands for the stack on which the host last entered Wasm of this store. See `hostcall`.
+    /// Stands for the initial stack: the stack on which the host last entered Wasm of this store. See `hostcall`.
     ///
     /// | field | means |
     /// | --- | --- |
-    /// | `child` | the outermost stack above it, while there is one |
+    /// | `child` | the outermost running continuation, while one runs (S3) |
     /// | `stack_limit` | the stack limit of Wasm on the initial stack |
     pub initial: VMContRef,
-    /// Which backend compiled the store's code. For the runtime.
+    /// The backend that compiled the store's code. Only the runtime reads this.
     pub backend: Backend,
 }
 
-/// What an entry from the host into Wasm saves of the entry around it: which stack was the current one, and what
-/// [`initial`](VMContinuationContext::initial) said.
+/// What an entry from the host into Wasm saves of the entry around it: the current stack, and the fields of
+/// [`initial`](VMContinuationContext::initial).
+///
+/// ```text
+///   initial stack
+///   | host                                       |
+///   | Wasm: outer entry                          |  initial.child = f while f runs
+///   | host function that f called                |
+///   | inner entry: saves current = f, child = f, |
+///   |   and the outer entry's stack limit        |  initial.child = null
+///   | Wasm: inner entry                          |
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct VMSavedEntry {
-    /// The stack that was current.
+    /// The stack that was current before the entry.
     pub current: *mut VMContRef,
     child: *mut u8,
     stack_limit: usize,
 }
 
 impl VMSavedEntry {
-    /// Makes the stack that the host is on the initial one, with this stack limit of Wasm. The caller makes
-    /// `initial` the current stack.
+    /// Makes the stack on which the host runs the initial stack. `stack_limit` becomes its stack limit for Wasm. The caller
+    /// makes `initial` the current stack.
     ///
     /// # Safety
     ///
-    /// `lists` is a live store's, or null: of a build that does not switch stacks. `current` is that store's current stack.
+    /// `lists` is the context of a live store, or null in a build that does not switch stacks. `current` is the current stack
+    /// of that store.
     pub unsafe fn enter(
         lists: *mut VMContinuationContext,
         current: *mut VMContRef,
         stack_limit: usize,
     ) -> VMSavedEntry {
         let mut saved = VMSavedEntry { current, child: ptr::null_mut(), stack_limit };
-        // SAFETY: the caller vouches for it. No continuation runs, so that nobody asks for the child.
+        // SAFETY: `lists` meets the same contract here. The null `child` is never read: nobody asks for the child of the
+        // initial stack until a continuation runs, and its `resume` writes the field first (S3).
         unsafe { saved.exchange(lists) };
         saved
     }
 
-    /// Exchanges what is saved, but for the current stack, and what is in force.
+    /// Exchanges the saved fields of `initial` with those in force. `current` stays as it is.
     ///
     /// # Safety
     ///
-    /// `lists` is what it was for [`VMSavedEntry::enter`].
+    /// `lists` is the pointer that [`VMSavedEntry::enter`] got.
     pub unsafe fn exchange(&mut self, lists: *mut VMContinuationContext) {
         if lists.is_null() {
             return;
         }
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller passes the context of a live store, or null, which was excluded above.
         let initial = unsafe { &mut (*lists).initial };
         core::mem::swap(&mut initial.caller_or_child, &mut self.child);
         core::mem::swap(&mut initial.stack_limit, &mut self.stack_limit);

@@ -1,17 +1,17 @@
-//! A continuation and the references to it.
+//! A continuation, and the references to it.
 
 use super::frame::VMResumeFrame;
 use super::stack::VMStackHeader;
 use core::ptr::{self, NonNull};
 
-/// Values on their way into or out of a continuation that its `VMContRef` has room for. With these it takes four cache
-/// lines; mostly there are fewer.
+/// The number of values on their way into or out of a continuation that its `VMContRef` has room for. With this number a
+/// `VMContRef` takes exactly four cache lines. Most switches pass fewer values.
 pub const INLINE_ARGS: usize = 3;
 
 /// A reference to a continuation, as Wasm code holds it.
 ///
-/// The fields stand so that the pair, read as one native 128-bit integer, has the pointer in its low
-/// half and the revision in its high half, on hosts of either byte order.
+/// Compiled code reads the pair as one native 128-bit integer. The order of the fields depends on the host's byte order, so
+/// that the pointer is always in the low half and the revision in the high half.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VMContObj {
@@ -27,12 +27,12 @@ pub struct VMContObj {
 
 // SAFETY: a `VMContObj` is plain data; to dereference `contref` is unsafe, and needs the store (C2).
 unsafe impl Send for VMContObj {}
-// SAFETY: as above.
+// SAFETY: C2, as for `Send`: `&VMContObj` gives access to plain data only.
 unsafe impl Sync for VMContObj {}
 
 impl VMContObj {
-    /// The reference as compiled code has it in a register pair: the pointer in the low half, the revision
-    /// in the high half. A null reference has a zero in its low half.
+    /// The reference as compiled code holds it in a register pair: the pointer in the low half, the revision in the high half.
+    /// The low half of a null reference is zero.
     #[inline]
     pub fn to_bits(obj: Option<VMContObj>) -> u128 {
         obj.map_or(0, |obj| {
@@ -43,8 +43,7 @@ impl VMContObj {
 
     /// The reverse of [`VMContObj::to_bits`].
     ///
-    /// The result is as trustworthy as the bits: it may be dereferenced only if [`VMContObj::to_bits`] or
-    /// compiled code made them.
+    /// The `contref` of the result may be dereferenced only if [`VMContObj::to_bits`] or compiled code made the bits.
     pub fn from_bits(bits: u128) -> Option<VMContObj> {
         let contref = core::ptr::with_exposed_provenance_mut(bits as usize);
         Some(VMContObj { contref: NonNull::new(contref)?, revision: (bits >> 64) as usize })
@@ -57,9 +56,10 @@ impl VMContObj {
     }
 }
 
-/// The registers with which the native backend resumes a stack, as Cranelift's `stack_switch` reads and writes
-/// them. `fp` and `pc` stand as a frame pointer and a return address stand on a stack, so that this is
-/// a record in a chain of frame pointers.
+/// The registers with which the native backend resumes a stack, as Cranelift's `stack_switch` reads and writes them.
+///
+/// `fp` and `pc` have the order of a saved frame pointer and a return address on a stack. Their address can therefore serve as
+/// a frame record in a chain of frame pointers (N2).
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VMControlContext {
@@ -71,36 +71,39 @@ pub struct VMControlContext {
     pub pc: usize,
 }
 
-/// A buffer of values on their way into a continuation. See C3.
+/// A buffer for the values on their way into a continuation. See C3.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct VMPayloads {
-    /// The first slot.
+    /// The address of the first slot.
     pub data: *mut u128,
-    /// How many slots hold bound values.
+    /// The number of slots that hold bound values.
     pub length: u32,
-    /// How many slots there are.
+    /// The number of slots.
     pub capacity: u32,
 }
 
 /// What a continuation is doing: see [`VMContRef::state`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VMContState {
-    /// It has returned, trapped or thrown, and its `VMContRef` awaits reuse. `revision` stays; `parent` is the next free one.
+    /// The continuation has returned, trapped or thrown, or never was. Its `VMContRef` awaits reuse and keeps its `revision`;
+    /// `parent` is the next one on the free list.
     Free,
-    /// Made and never resumed. It has no stack; `func`, `caller_vmctx` and `values` say what will run.
+    /// The continuation was made and never resumed. `func`, `caller_or_child` and `values` say what it will run. The native
+    /// backend gives it a stack just before it is resumed for the first time (L2).
     Fresh,
-    /// It runs, or resumed a continuation that does, or was captured together with such a one.
+    /// The continuation runs, or has resumed one that runs, or was captured while it was in this state and is not the innermost
+    /// stack of the capture.
     Running,
-    /// The innermost stack of a capture: what a `VMContObj` may point to. `values` waits for arguments.
+    /// The continuation is the innermost stack of a capture. A usable `VMContObj` may point to it. `values` takes the values
+    /// that it waits for.
     Suspended,
 }
 
-/// How a stack was entered from the host and left for the host or for another stack: what the walker
-/// needs of a stack that is not on top, and what the libcall backend swaps at a switch.
+/// How a stack was entered from the host, and how it was left for the host or for another stack.
 ///
-/// The fields are those of Wasmtime's `VMStoreContext`: addresses all, or all zero if there is nothing of Wasm
-/// on the stack.
+/// The walker needs this of a stack that is not on top. The libcall backend swaps it at each switch. The fields are those of
+/// Wasmtime's `VMStoreContext`. All of them are addresses. All are zero if there are no frames of Wasm on the stack.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VMEntryState {
@@ -108,7 +111,7 @@ pub struct VMEntryState {
     pub entry_fp: usize,
     /// Stack pointer of the same trampoline.
     pub entry_sp: usize,
-    /// Where the same trampoline takes control again after a trap.
+    /// The address at which the same trampoline takes control again after a trap.
     pub entry_trap_handler: usize,
     /// Frame pointer of the trampoline that left Wasm.
     pub exit_trampoline_fp: usize,
@@ -118,73 +121,76 @@ pub struct VMEntryState {
 
 /// A continuation.
 ///
-/// The module documentation draws it; each field says in which [`VMContState`] it means something.
+/// The documentation of the module `abi` has a drawing. Each field names the [`VMContState`] in which it has a meaning, and the
+/// backend, if only one uses it.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct VMContRef {
-    /// Where it goes on, native backend: see `native`, N1. Fresh, once it has a stack, and innermost of a capture.
+    /// Where the continuation goes on: see `native`, N1. Suspended, native backend. Fresh: `pc` is the entry code from
+    /// `cont.new` on, `sp` and `fp` follow once there is a stack.
     pub control: VMControlContext,
-    /// Where the parent goes on: see `native`, N1. Running, native backend. With the libcall backend `sp` alone means
-    /// something, and that of the outermost stack: see `hostcall`, S3.
+    /// Where the parent goes on: see `native`, N1. Running, native backend. The libcall backend uses only `sp`, and only that of
+    /// the outermost running continuation: see `hostcall`, S3.
     pub parent_control: VMControlContext,
-    /// See C1. In every state.
+    /// How often a reference to this `VMContRef` was used: see C1. In every state.
     pub revision: usize,
-    /// The frame of the `resume` that runs this stack, in `parent`'s stack, or the store's
-    /// [`barrier`](VMStoreShared::barrier). Running; null while free.
+    /// The frame of the `resume` that runs this stack, on the stack of `parent`, or the store's
+    /// [`barrier`](super::VMContinuationContext::barrier) (C5). Running; null while free.
     pub resume: *mut VMResumeFrame,
 
-    /// The lowest stack pointer that Wasm may have on this stack; zero while it has no stack.
+    /// The lowest stack pointer that Wasm may have on this stack. Zero while the continuation has no stack.
     pub stack_limit: usize,
-    /// The stack that resumed this one: a continuation, or the store's [`initial`](VMStoreShared::initial), whose own
-    /// is null. Running. Free: the next free one.
+    /// The stack that resumed this one: a continuation, or the store's
+    /// [`initial`](super::VMContinuationContext::initial), whose own `parent` is null. Running. Free: the next free continuation.
     pub parent: *mut VMContRef,
-    /// The outermost stack that was captured with this one, often itself. Fresh and suspended; else null.
+    /// The outermost stack that was captured with this one, often this one itself. Fresh and suspended; otherwise null.
     pub last_ancestor: *mut VMContRef,
-    /// Fresh: the function's parameters, and later its results (libcall backend). Suspended: what the instruction that
-    /// suspended it will return.
+    /// Fresh: the function's parameters, and later, with the libcall backend, its results. Suspended: the values that the
+    /// instruction that suspended the continuation will return.
     pub values: VMPayloads,
-    /// The `VMFuncRef` to run. Fresh, and until it runs; else null.
+    /// The `VMFuncRef` to run. Fresh, until its function runs; then null.
     pub func: *mut u8,
-    /// Fresh: the `VMContext` of the instance that made it. Running: the outermost stack of what it resumed last, see
-    /// [`VMContRef::child`].
+    /// Fresh: the `VMContext` of the instance that made the continuation. Running: the outermost stack of what the continuation
+    /// resumed last, see [`VMContRef::child`].
     pub caller_or_child: *mut u8,
-    /// `VMSharedTypeIndex` of a function type whose parameters begin with the types of the bound values. Fresh and
-    /// suspended, if there are such.
+    /// The `VMSharedTypeIndex` of a function type whose parameters begin with the types of the bound values. Fresh and suspended,
+    /// if there are bound values.
     pub bound_types: u32,
-    /// Whether the instruction that suspended it raises the store's pending exception instead of
-    /// returning. Set and read while it is being resumed, by the libcall backend.
+    /// Whether the instruction that suspended the continuation raises the store's pending exception instead of returning. The
+    /// libcall backend sets and reads this while the continuation is being resumed.
     pub throws: u32,
-    /// The stack that it has. Native backend: running and suspended; else null.
+    /// The header of the continuation's stack (L2). Running and suspended, native backend; otherwise null.
     pub stack: *mut VMStackHeader,
-    /// The entry state of `parent`'s stack. Running, libcall backend.
+    /// The entry state of the parent's stack. Running, libcall backend.
     pub parent_entry: *mut VMEntryState,
 
-    /// This stack's own entry state while another stack is on top. Running and suspended, libcall backend.
+    /// The entry state of this stack while another stack is on top. Running and suspended, libcall backend.
     pub entry: VMEntryState,
 
-    /// Where it found its last handler, if that was not the frame that runs it. Running and suspended, native backend;
-    /// else anything.
+    /// Where the continuation's last search found its handler, if that was not the first clause of the frame that runs the
+    /// continuation. Running and suspended, native backend; otherwise without meaning.
     pub handler_cache: VMHandlerCache,
 
-    /// The memory of `values` if that is enough: while it is fresh, and with the native backend while it is suspended. A
-    /// payload that it suspends itself with, likewise.
+    /// The memory of `values`, if the values fit: while the continuation is fresh, and with the native backend also while it is
+    /// suspended. With the native backend a payload that the continuation suspends with is here too, if it fits.
     pub args: [u128; INLINE_ARGS],
 }
 
-/// What a continuation knows of the handlers around it: `native`, N5.
+/// What a continuation knows of the handlers around it: see `native`, N5.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VMHandlerCache {
-    /// The tag that was searched, an address, and 1 for a `switch`; or 0.
+    /// The address of the tag that was searched for, plus 1 if the search was a `switch`'s. Zero if nothing is known.
     pub key: usize,
-    /// An ancestor: no resume below the one that runs it has a clause of that kind for the tag.
+    /// The continuation or one of its ancestors, L. No `resume` between the continuation and L has a clause of that kind for the
+    /// tag. A search may begin with the `resume` that runs L.
     pub last: usize,
-    /// The continuation's revision as long as that holds.
+    /// The revision of the continuation for which `key` and `last` hold.
     pub revision: usize,
 }
 
 impl VMContRef {
-    /// One that is free and has never been anything else.
+    /// A `VMContRef` that is free and has never been anything else.
     pub const FREE: VMContRef = VMContRef {
         control: VMControlContext { sp: 0, fp: 0, pc: 0 },
         parent_control: VMControlContext { sp: 0, fp: 0, pc: 0 },
@@ -211,24 +217,25 @@ impl VMContRef {
         args: [0; INLINE_ARGS],
     };
 
-    /// Whether the stack that runs is a continuation's, rather than the one that the host entered Wasm on.
+    /// Whether the stack that runs belongs to a continuation, rather than being the initial stack.
     ///
     /// # Safety
     ///
-    /// `current` is null, which is no continuation, or what a live store has as its current stack.
+    /// `current` is null, which is no continuation, or the current stack of a live store.
     #[inline]
     pub unsafe fn is_continuation(current: *const VMContRef) -> bool {
-        // SAFETY: the caller vouches for the pointer.
+        // SAFETY: `current` is not null here, so that the caller vouches for the current stack of a live store (C2).
         !current.is_null() && unsafe { !(*current).parent.is_null() }
     }
 
-    /// The outermost stack of what this one resumed last. It means something while that runs.
+    /// The outermost stack of what this continuation resumed last. The value has a meaning while that stack runs.
     #[inline]
     pub fn child(&self) -> *mut VMContRef {
         self.caller_or_child.cast()
     }
 
-    /// What it is doing, as its other fields tell: a switch need not write it down.
+    /// What the continuation is doing. The state follows from fields that a switch writes anyway, so that a switch need not store
+    /// it.
     pub fn state(&self) -> VMContState {
         match (self.last_ancestor.is_null(), self.resume.is_null(), self.func.is_null()) {
             (true, true, _) => VMContState::Free,

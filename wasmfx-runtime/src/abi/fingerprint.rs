@@ -1,12 +1,14 @@
-//! By which code that another build has compiled is told apart.
+//! The hash that tells compiled code of different builds apart.
 //!
-//! Code of one build must not run with code, or with a runtime, of another build that differs in what they share. That is what this
-//! crate says (`SOURCES`) and what `wasmfx-cranelift` makes of it ([`TRANSLATION`]): both decide, for example, where a payload lies
-//! that code of one module sends and code of another takes. So the fingerprint is a hash of these files. Comments do not count.
+//! Code of one build must not run with code, or with a runtime, of another build that differs in what they share. Two sets of
+//! files decide what they share: files of this crate (`SOURCES`), and the files of `wasmfx-cranelift` ([`TRANSLATION`]). Both
+//! decide, for example, where the payload is that code of one module sends and code of another takes. So the fingerprint is a
+//! hash of these files. Lines that are comments do not count.
 
-/// The hash of the sources of `wasmfx-cranelift`. That crate does not compile if this is another, and says what it should be. It
-/// stands here because a runtime without a compiler has to know it.
-pub const TRANSLATION: u64 = 0xd196e3d182bcf3d9;
+/// The hash of the sources of `wasmfx-cranelift`. That crate does not compile if this constant differs from the hash of its
+/// sources; the error says what the constant should be. The constant is in this crate because a runtime without a compiler needs
+/// it too.
+pub const TRANSLATION: u64 = 0x8c903ea2b8c63de5;
 
 /// The files of this crate that compiled code depends on.
 const SOURCES: &[(&str, &[u8])] = &[
@@ -22,12 +24,12 @@ const SOURCES: &[(&str, &[u8])] = &[
     ("arch/x86_64.rs", include_bytes!("../arch/x86_64.rs")),
 ];
 
-/// Changes with what compiled code shares with this crate and with code of other modules. Code that was compiled by a build with
-/// another fingerprint must not run.
+/// A hash of everything that compiled code shares with this crate and with code of other modules. Code that was compiled by a
+/// build with another fingerprint must not run.
 pub const FINGERPRINT: u64 =
     fingerprint(fingerprint_of_sources(0, SOURCES), env!("CARGO_PKG_VERSION").as_bytes());
 
-/// The hash of the code of files, in order, seeded with another.
+/// A hash of the names and the code of `files`, in order, seeded with another hash.
 pub const fn fingerprint_of_sources(seed: u64, files: &[(&str, &[u8])]) -> u64 {
     let mut hash = seed;
     let mut i = 0;
@@ -39,7 +41,7 @@ pub const fn fingerprint_of_sources(seed: u64, files: &[(&str, &[u8])]) -> u64 {
     hash
 }
 
-/// As [`fingerprint`], without lines that are comments.
+/// A hash of `text` without indentation and without the lines that are comments, seeded with another hash.
 const fn fingerprint_of_code(seed: u64, text: &[u8]) -> u64 {
     let mut hash = fingerprint(seed, &[]);
     let mut start = 0;
@@ -66,7 +68,7 @@ const fn fingerprint_of_code(seed: u64, text: &[u8]) -> u64 {
     hash
 }
 
-/// [`fingerprint`] of each text, seeded with that of the one before.
+/// The [`fingerprint`] of the last text, where that of each text is the seed for the next.
 pub const fn fingerprints(seed: u64, texts: &[&[u8]]) -> u64 {
     let mut hash = seed;
     let mut i = 0;
@@ -77,7 +79,7 @@ pub const fn fingerprints(seed: u64, texts: &[&[u8]]) -> u64 {
     hash
 }
 
-/// A hash of `text`, seeded with another (64-bit FNV-1a): against mix-ups, not against malice.
+/// A hash of `text`, seeded with another hash (64-bit FNV-1a). It protects against mix-ups, not against malice.
 pub const fn fingerprint(seed: u64, text: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325 ^ seed;
     let mut i = 0;
@@ -92,7 +94,7 @@ const fn mix(hash: u64, byte: u8) -> u64 {
     (hash ^ byte as u64).wrapping_mul(0x0000_0100_0000_01b3)
 }
 
-/// `prefix` and then `fingerprint` in 16 hexadecimal digits. `N` is the length of all that.
+/// `prefix`, followed by `fingerprint` in 16 hexadecimal digits. `N` must be the length of both together.
 pub const fn with_fingerprint<const N: usize>(prefix: &str, fingerprint: u64) -> [u8; N] {
     let mut text = [0; N];
     let (start, digits) = text.split_at_mut(prefix.len());
@@ -128,7 +130,7 @@ mod tests {
         assert_ne!(of("a / b"), of("a"));
     }
 
-    /// Each file counts, and each that is in `abi/` is listed.
+    /// A change in any listed file changes the fingerprint, and every file in `abi/` is listed.
     #[test]
     fn each_source_counts() {
         let all = fingerprint_of_sources(0, SOURCES);

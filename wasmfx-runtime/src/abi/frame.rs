@@ -1,41 +1,46 @@
-//! What a `resume` leaves in its own frame for a search for a handler.
+//! The record that a `resume` leaves in its own frame, in which a search for a handler looks.
 
 use core::ptr;
 
-/// A tag's definition. Tags are compared by this address: an imported tag has its exporter's.
+/// The definition of a tag. The address of the definition identifies the tag: an imported tag has the address of its exporter's
+/// definition.
 #[derive(Debug)]
 pub enum VMTag {}
 
-/// The address of no tag, nor null.
+/// An address that is neither a tag's nor null.
 pub const NO_TAG: *const VMTag = ptr::without_provenance(1);
 
-/// What a `resume` asks for and which clause was taken, in the resuming function's own frame.
+/// The handler clauses of a `resume`, and the clause that was taken, in the frame of the function that resumes.
 ///
-/// All but `clause` is the same each time that an activation of the function comes to the `resume`.
+/// An activation of the function stores the same values each time that it comes to the `resume`. Only `clause` varies.
 ///
-/// The tags of its handler clauses follow: those of `(on $tag $label)` in order, then those of
-/// `(on $tag switch)` in order, a `*const VMTag` each.
+/// The tags of the handler clauses follow the fields, a `*const VMTag` each:
+///
+/// ```text
+/// | suspend_count ... first_switch | (on $tag $label), in order | (on $tag switch), in order |
+/// ^ VMResumeFrame                  ^ suspend_count tags         ^ switch_count tags
+/// ```
 #[repr(C, align(16))]
 #[derive(Debug)]
 pub struct VMResumeFrame {
-    /// `(on $tag $label)` clauses.
+    /// The number of `(on $tag $label)` clauses.
     pub suspend_count: u32,
-    /// `(on $tag switch)` clauses.
+    /// The number of `(on $tag switch)` clauses.
     pub switch_count: u32,
-    /// Where results go, if there are any.
+    /// Where the results of the continuation go. May dangle if there are none.
     pub values: *mut u128,
-    /// Results that the continuation's type lists. Libcall backend.
+    /// The number of results that the continuation's type lists. Libcall backend.
     pub result_count: u32,
-    /// Out: the number of the clause that was taken, among those with labels.
+    /// Output: the number of the clause that was taken, among the `(on $tag $label)` clauses.
     pub clause: u32,
-    /// The tag of the first clause with a label, again; null if there is none; [`NO_TAG`] in a barrier.
+    /// A copy of the tag of the first `(on $tag $label)` clause. Null if there is none, [`NO_TAG`] in a barrier.
     pub first: *const VMTag,
-    /// The tag of the first clause without, again; likewise.
+    /// A copy of the tag of the first `(on $tag switch)` clause. Null if there is none, [`NO_TAG`] in a barrier.
     pub first_switch: *const VMTag,
 }
 
 impl VMResumeFrame {
-    /// No `resume`'s: where a search for a handler ends in vain.
+    /// The frame of no `resume`. A search for a handler that reaches it ends in vain (C5).
     pub const BARRIER: VMResumeFrame = VMResumeFrame {
         suspend_count: 0,
         switch_count: 0,
@@ -53,18 +58,18 @@ impl VMResumeFrame {
     /// `frame` must point to a live frame.
     #[inline]
     pub unsafe fn is_barrier(frame: *const Self) -> bool {
-        // SAFETY: the caller vouches for the frame.
+        // SAFETY: the caller vouches that the frame is live.
         unsafe { (*frame).first == NO_TAG }
     }
 
-    /// The clause that takes a `suspend` to `tag`, if this frame has one.
+    /// The number of the clause that takes a `suspend` to `tag`, if this frame has one.
     ///
     /// # Safety
     ///
     /// `frame` must point to a live frame with its tags behind it.
     #[inline]
     pub unsafe fn find_suspend(frame: *const Self, tag: *const VMTag) -> Option<u32> {
-        // SAFETY: the caller vouches for the frame.
+        // SAFETY: the caller vouches that the frame is live and has its tags behind it, `suspend_count` at least.
         unsafe { find(frame, 0, (*frame).suspend_count, tag) }
     }
 
@@ -75,16 +80,17 @@ impl VMResumeFrame {
     /// As for [`VMResumeFrame::find_suspend`].
     #[inline]
     pub unsafe fn has_switch(frame: *const Self, tag: *const VMTag) -> bool {
-        // SAFETY: the caller vouches for the frame.
+        // SAFETY: the caller vouches that the frame is live and has its tags behind it, both counts together.
         unsafe { find(frame, (*frame).suspend_count, (*frame).switch_count, tag).is_some() }
     }
 }
 
-/// The first of `count` tags from the one numbered `first` that is `tag`, counted from `first`.
+/// Looks for `tag` among the `count` tags that begin at number `first`. Returns the place of the first match, counted from
+/// `first`.
 ///
 /// # Safety
 ///
-/// `frame` must have so many tags behind it.
+/// `frame` must point to a live frame with at least `first + count` tags behind it.
 unsafe fn find(frame: *const VMResumeFrame, first: u32, count: u32, tag: *const VMTag) -> Option<u32> {
     // SAFETY: the tags start where the frame's fields end, and the caller vouches for their number.
     unsafe {

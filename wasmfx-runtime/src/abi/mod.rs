@@ -1,7 +1,7 @@
 //! The binary interface between compiled code and the runtime.
 //!
-//! Every `#[repr(C)]` type that compiled code and the runtime share is here. Compiled code reads and writes these types by the
-//! constants in [`offsets`]; an assertion ties each constant to its field. Both backends use the same types.
+//! Every `#[repr(C)]` type that compiled code and the runtime share is here. Compiled code reads and writes these types with the
+//! constants in [`offsets`]. An assertion ties each constant to its field. Both backends use the same types.
 //!
 //! | file | what it holds |
 //! | --- | --- |
@@ -11,7 +11,7 @@
 //! | `context.rs` | what all continuations of a store share |
 //! | `outcome.rs` | how a continuation ended, as a `stack_switch` hands it over |
 //! | `offsets.rs` | the offset of each field |
-//! | `fingerprint.rs` | the hash by which code of another build is told apart |
+//! | `fingerprint.rs` | the hash that tells code of different builds apart |
 //!
 //! ```text
 //! VMContObj            VMContRef, 64-bit, aligned to a cache line
@@ -49,15 +49,16 @@
 //! ```
 //!
 //! A switch without values reads and writes the first two cache lines. Payloads that fit lie in `args`, in the last one. The
-//! handler cache lies across the last two, and a search reads it only if the first clause does not match. The third is for
-//! starting a continuation and for tracing.
+//! handler cache lies across the last two, and a search reads it only if the first clause does not match. The rest of the third
+//! line is for starting a continuation, for host calls, which look up the stack, and for tracing.
 //!
-//! The chain of running stacks ends at `initial`: a [`VMContRef`] that stands for the stack on which the host entered Wasm. It
-//! is no continuation. Its `parent` is null, and its `resume` is the store's barrier, so that a search for a handler ends there.
+//! The chain of running stacks ends at `initial`: a [`VMContRef`] that stands for the stack on which the host entered Wasm.
+//! `initial` is no continuation. Its `parent` is null. Its `resume` is the store's barrier, so that a search for a handler ends
+//! there.
 //!
-//! A `stack_switch` of the native backend hands over one word: an address, whose low bits a [`VMContRef`]'s alignment leaves
-//! free for an [outcome](OUTCOME). The libcall backend's compiled code gets the same word from its `resume`, but for
-//! [`KEPT`] and [`UNWOUND`]: there the runtime ends a continuation before it returns, and unwinds by itself.
+//! A `stack_switch` of the native backend hands over one word: an address. The alignment of a [`VMContRef`] leaves the low bits
+//! of the address free for an [outcome](OUTCOME). With the libcall backend, compiled code gets the same word from its `resume`.
+//! [`KEPT`] and [`UNWOUND`] do not occur there: the runtime ends a continuation before `resume` returns, and unwinds by itself.
 //!
 //! | to | address of | outcome | means |
 //! | --- | --- | --- | --- |
@@ -69,25 +70,26 @@
 //! | | [`RAISE`] | | the store's pending exception is to be raised here |
 //! | entry code | itself | none | its function is to be called |
 //!
-//! What code of different modules and the runtime must agree on is in this folder, in `native.rs`, in `arch/`, and in the
-//! translation of the instructions by `wasmfx-cranelift`. The [`FINGERPRINT`] covers all of that.
+//! Compiled code of different modules and the runtime must agree on what is in this folder, in `native.rs`, in `arch/`, and in
+//! the translation of the instructions by `wasmfx-cranelift`. The [`FINGERPRINT`] covers all of those.
 //!
 //! # Invariants
 //!
 //! * **C1, linearity.** A [`VMContObj`] is usable exactly when its revision equals that of its
-//!   [`VMContRef`]. Every use increments the revision of the [`VMContRef`], which never decreases while the store lives. So
-//!   nothing has happened to the continuation of a usable reference since the instruction that made the reference.
+//!   [`VMContRef`]. Every use increments the revision of the [`VMContRef`], and the revision never decreases while the store
+//!   lives. So nothing has happened to the continuation of a usable reference since the instruction that made the reference.
 //! * **C2, permanence.** The memory of a [`VMContRef`] is not unmapped, moved or used for anything else
 //!   while its store lives. A stale reference may therefore be compared at any time.
 //! * **C3, capacity.** `values.data` has room for `values.capacity` slots of [`SLOT_SIZE`] bytes, of which
 //!   the first `values.length` are bound. Validation bounds what compiled code writes: a continuation's type lists
-//!   `capacity - length` parameters at most. If an instruction stores values and then fails, they stay beyond `length`.
-//! * **C4, lists.** Between any two instructions of Wasm, each `VMContRef` on the `free` list is free, has no stack and
-//!   no argument buffer but `args`, and is there once; each stack on the `stacks` list is idle, of this store, and there
-//!   once, and `room` more may join them. Popping an entry transfers its ownership to the caller.
-//! * **C5, barriers.** `resume` is the store's `barrier`, at which a search for a handler ends, always for the initial stack, and
-//!   for a continuation's while the frame of an adapter between two components is on it. Compiled code puts the barrier on the
-//!   current stack, and clears that stack's handler cache (N5).
+//!   `capacity - length` parameters at most. If an instruction stores values and then fails, the values stay beyond `length`.
+//! * **C4, lists.** This holds between any two instructions of Wasm. Each `VMContRef` on the `free` list is free, has no stack
+//!   and no argument buffer but `args`, and is on the list once. Each stack on the `stacks` list is idle, belongs to this store,
+//!   and is on the list once. `room` more stacks may join that list. Popping an entry transfers its ownership to the caller.
+//! * **C5, barriers.** A search for a handler ends at a stack whose `resume` is the store's `barrier`. The `resume` of the
+//!   initial stack is always the barrier. That of a continuation is the barrier while the frame of an adapter between two
+//!   components, or of a call to a resource's destructor, is on its stack. Compiled code puts the barrier on the current stack,
+//!   and clears the handler cache of that stack (N5).
 
 mod context;
 mod contref;
@@ -109,19 +111,20 @@ pub use self::frame::{NO_TAG, VMResumeFrame, VMTag};
 pub use self::outcome::{KEPT, OUTCOME, RAISE, RETURNED, UNWOUND};
 pub use self::stack::VMStackHeader;
 
-/// The largest frame of a function that compares the stack limit only once its frame is on the stack, in bytes: as it does
-/// where traps are not signals. Stacks have so much more below the limit then, and the compiler refuses more.
+/// The largest frame, in bytes, of a function that compares the stack limit only once its frame is on the stack. Functions do so
+/// where traps are not signals. Stacks then have this many more bytes below the limit. The compiler refuses larger frames.
 pub const MAX_UNCHECKED_FRAME: usize = 208 << 10;
 
-/// The largest frame of a trampoline from Wasm to the host, in bytes. It does not compare the stack limit, and may stand below
-/// it; the compiler refuses more. A thousand `v128` each way take 31,808, half as much again with the single-pass register
-/// allocator.
+/// The largest frame of a trampoline from Wasm to the host, in bytes. Such a trampoline does not compare the stack limit, so
+/// that its frame may lie below the limit. The compiler refuses larger frames. A thousand `v128` each way take 31,808 bytes, and
+/// half as much again with the single-pass register allocator.
 pub const MAX_HOST_CALL_FRAME: usize = 33_000;
 
-/// The largest frame of another trampoline, and of entry code, in bytes: these begin at a stack's top. The compiler refuses
-/// more. A thousand `v128` each way take 47,712, a third more with the single-pass register allocator.
+/// The largest frame of any other trampoline, and of entry code, in bytes. These frames begin at the top of a stack. The
+/// compiler refuses larger ones. A thousand `v128` each way take 47,712 bytes, and a third more with the single-pass register
+/// allocator.
 pub const MAX_TRAMPOLINE_FRAME: usize = 48_000;
 
-/// Bytes of one value in a buffer of payloads: those of a `v128`, and of Wasmtime's `ValRaw`, whose
-/// little-endian format the values have.
+/// Bytes of one value in a buffer of payloads: the size of a `v128`, and of Wasmtime's `ValRaw`. Values have the little-endian
+/// format of `ValRaw`.
 pub const SLOT_SIZE: usize = 16;

@@ -1,4 +1,4 @@
-//! What compiled code adds to a pointer to reach a field, in bytes: the layout of 64-bit targets, whatever the host is.
+//! The offsets of fields in bytes, which compiled code adds to a pointer. They are those of 64-bit targets, whatever the host is.
 
 use super::context::VMContinuationContext;
 use super::contref::{VMContObj, VMContRef, VMControlContext};
@@ -7,7 +7,7 @@ use super::outcome::{KEPT, OUTCOME, RETURNED, UNWOUND};
 use super::stack::VMStackHeader;
 use core::mem::{align_of, offset_of, size_of};
 
-/// A constant for each line, and the assertion that it is the field's offset.
+/// Makes a constant of each line, and an assertion that the constant is the offset of the field.
 macro_rules! offsets {
     ($($name:ident: $ty:ident, $($field:ident).+ = $offset:literal;)*) => {$(
         #[doc = concat!("`", stringify!($ty), "::", stringify!($($field).+), "`")]
@@ -60,9 +60,9 @@ offsets! {
     VMRESUMEFRAME_FIRST_SWITCH: VMResumeFrame, first_switch = 32;
 }
 
-/// The first tag behind a `VMResumeFrame`, and so the frame's own size.
+/// The offset of the first tag behind a `VMResumeFrame`, which is the size of the `VMResumeFrame`.
 pub const VMRESUMEFRAME_TAGS: i32 = 48;
-/// From a `VMStackHeader` to the return address below it, with which a stack is entered.
+/// The offset from a `VMStackHeader` to the return address below it. A stack is entered with the stack pointer there.
 pub const VMSTACKHEADER_RETURN_ADDRESS: i32 = -8;
 /// Bytes of a `VMControlContext`.
 pub const VMCONTROLCONTEXT_SIZE: u8 = 24;
@@ -71,14 +71,14 @@ pub const VMCONTROLCONTEXT_SIZE: u8 = 24;
 const _: () = {
     assert!(size_of::<VMResumeFrame>() == VMRESUMEFRAME_TAGS as usize);
     assert!(size_of::<VMControlContext>() == VMCONTROLCONTEXT_SIZE as usize);
-    // Cranelift's `control_context_layout`, and a frame record from `fp` on.
+    // The layout that Cranelift's `control_context_layout` expects. From `fp` on it is also a frame record.
     assert!(offset_of!(VMControlContext, sp) == 0);
     assert!(offset_of!(VMControlContext, fp) == 8);
     assert!(offset_of!(VMControlContext, pc) == 16);
-    // A reference is two words, and null is the only value that is none.
+    // A reference is two words. `Option` uses the null pointer for `None`, so that a nullable reference is no larger.
     assert!(size_of::<VMContObj>() == 16);
     assert!(size_of::<Option<VMContObj>>() == size_of::<VMContObj>());
-    // The cache lines that the map in `abi` draws.
+    // The cache lines in the drawing of the module `abi`.
     assert!(align_of::<VMContRef>() == 64);
     assert!(offset_of!(VMContRef, stack_limit) == 64);
     assert!(offset_of!(VMContRef, stack) == 128);
@@ -86,6 +86,6 @@ const _: () = {
     // An outcome fits into the bits that the alignment leaves free.
     assert!(align_of::<VMContRef>() as u64 > OUTCOME);
     assert!(RETURNED & OUTCOME == RETURNED && UNWOUND & OUTCOME == UNWOUND && KEPT & OUTCOME == KEPT);
-    // The stack pointer behind a call, where the caller's was aligned.
+    // At its entry, a function expects a stack pointer one word below a multiple of 16, as after a call.
     assert!(size_of::<VMStackHeader>().is_multiple_of(16) && VMSTACKHEADER_RETURN_ADDRESS == -8);
 };

@@ -1,4 +1,4 @@
-//! Targets without a native backend: no code that was compiled for one runs here.
+//! Targets without a native backend. No code that a native backend compiled runs on them.
 
 use crate::abi::VMControlContext;
 
@@ -8,14 +8,14 @@ pub(crate) unsafe fn call_on(_sp: usize, _f: extern "C" fn(*mut ()), _data: *mut
     unreachable!("who asks first does not call this")
 }
 
-/// An address in a frame of the caller's or its callee's.
+/// An address in the frame of the caller, or of a function that it calls.
 #[inline]
 pub(crate) fn stack_pointer() -> usize {
     let here = 0_u8;
     std::hint::black_box(&raw const here).addr()
 }
 
-/// Not looked for: nothing here switches stacks but wasmtime-fiber.
+/// Does not look for a shadow stack: on these targets only wasmtime-fiber switches stacks.
 pub(crate) fn has_shadow_stack() -> bool {
     false
 }

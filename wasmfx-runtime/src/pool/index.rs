@@ -1,16 +1,16 @@
-//! Which of a pool's slots are taken: numbers only, in safe code.
+//! Which slots of a pool are taken. This is safe code that handles numbers only.
 
 use std::ops::Range;
 
-/// The numbers below a limit, each taken or free.
+/// The numbers below a limit, each of which is taken or free.
 ///
 /// ```text
 /// 0                      fresh                    limit
 /// | taken, or in `free`  | were never taken       |
 /// ```
 ///
-/// Numbers that were taken before are taken again first, the last one put back before all others: what they
-/// stand for is the likeliest to be in a cache, and low numbers stay in use.
+/// [`Indices::take`] returns the number that was put back last: the memory that this number stands for is the likeliest to be in
+/// a cache. A caller that prefers `take` to [`Indices::take_fresh`] keeps the numbers in use low.
 #[derive(Debug)]
 pub(crate) struct Indices {
     limit: u32,
@@ -19,24 +19,24 @@ pub(crate) struct Indices {
 }
 
 impl Indices {
-    /// All numbers below `limit`, free.
+    /// All numbers below `limit`, all of them free.
     pub(crate) fn new(limit: u32) -> Indices {
         Indices { limit, fresh: 0, free: Vec::new() }
     }
 
-    /// Takes the number that was put back last.
+    /// Takes the number that was put back last. `None` if every free number is fresh.
     pub(crate) fn take(&mut self) -> Option<u32> {
         self.free.pop()
     }
 
-    /// Takes up to `count` numbers that were never taken, in a row. The range is empty if there are none.
+    /// Takes up to `count` consecutive numbers that were never taken. The range is empty if there are none.
     pub(crate) fn take_fresh(&mut self, count: u32) -> Range<u32> {
         let start = self.fresh;
         self.fresh = start.saturating_add(count).min(self.limit);
         start..self.fresh
     }
 
-    /// Undoes a [`Indices::take_fresh`], after which nothing fresh was taken.
+    /// Undoes the [`Indices::take_fresh`] that returned `range`. It must be the last one that took a number.
     pub(crate) fn untake_fresh(&mut self, range: Range<u32>) {
         assert_eq!(range.end, self.fresh, "only the last ones can be fresh again");
         self.fresh = range.start;
@@ -48,24 +48,24 @@ impl Indices {
         debug_assert!(self.free.len() <= self.fresh as usize, "a number is put back as often as taken");
     }
 
-    /// How many are taken.
+    /// The number of taken numbers.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> u32 {
         self.fresh - u32::try_from(self.free.len()).expect("no more than there are numbers")
     }
 
-    /// How many there are.
+    /// The limit, which is the number of numbers.
     #[cfg(all(test, unix, not(any(miri, wasmfx_portable))))]
     pub(crate) fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// How many were ever taken at the same time: those below this are, or have been.
+    /// The lowest fresh number. Each number below it is taken, or was taken before.
     pub(crate) fn reached(&self) -> u32 {
         self.fresh
     }
 
-    /// Makes all of them fresh.
+    /// Makes all numbers fresh.
     pub(crate) fn reset(&mut self) {
         *self = Indices::new(self.limit);
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is done, a number is never taken twice at a time, and none is lost.
+        /// In any sequence of operations, no number is taken twice at the same time, and no number is lost.
         #[test]
         fn numbers_are_taken_once_at_a_time(limit in 0u32..40, steps in prop::collection::vec(step(), 0..200)) {
             let mut indices = Indices::new(limit);
@@ -136,7 +136,7 @@ mod tests {
                 prop_assert!(taken.iter().all(|&n| n < indices.reached()));
                 prop_assert!(indices.reached() <= limit);
             }
-            // All that is not taken can be.
+            // Every number that is not taken can be taken.
             while let Some(number) = indices.take() {
                 taken.push(number);
             }

@@ -7,14 +7,16 @@
 //!                    give back: the older half
 //! ```
 //!
-//! What memory idle stacks keep:
+//! Idle stacks keep this much memory:
 //!
-//! | where | how many | each keeps |
+//! | where the stack is | how many stacks | each keeps |
 //! | --- | --- | --- |
-//! | hot in a store | `MAX_HOT_STACKS` per store, none if `keep_resident` is 0 | what it touched |
-//! | else in a store | `MAX_IDLE_STACKS` per store, or its part: `IDLE_PART` | `keep_resident` |
+//! | hot in a store | `MAX_HOT_STACKS` per store, none if `keep_resident` is 0 | all that it touched |
+//! | trimmed in a store | with the hot ones `MAX_IDLE_STACKS` per store, or its part: `IDLE_PART` | `keep_resident` |
 //! | warm in the pool | `MAX_WARM_STACKS` per engine, none if `zeroing` | `keep_resident` |
-//! | else in the pool | the rest | page tables, until all stacks of its region are back, if that is not one of the first |
+//! | cold in the pool | the rest | page tables |
+//!
+//! A reservation loses the page tables too once all of its stacks are back, unless it is one of the first (`RESET_STACKS`).
 
 mod config;
 mod index;
@@ -30,49 +32,49 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The stacks of an engine.
 ///
-/// It reserves address space when the first stack is asked for, and frees all when it is dropped: after the stores whose
-/// [`Continuations`](crate::Continuations) share it.
+/// The pool reserves address space when a store first asks for a stack, and frees all address space when it is dropped. Each
+/// [`Continuations`](crate::Continuations) holds a reference to its pool, so that the pool outlives the stores that share it.
 #[derive(Debug)]
 pub struct StackPool {
     config: PoolConfig,
     wasm_stack: usize,
     /// Bytes of address space of a stack, its guard included.
     slot_size: usize,
-    /// Reservations that begin below this slot keep their page tables.
+    /// Reservations that begin below this slot keep their page tables. See [`RESET_STACKS`].
     reset_from: u32,
     regions: Reservations,
     slots: Mutex<Slots>,
 }
 
-/// The slots of the regions.
+/// The state of all slots.
 #[derive(Debug)]
 struct Slots {
-    /// Of each region that there may be.
+    /// The slots of each reservation that the pool may make.
     regions: Vec<ReservationSlots>,
-    /// Free slots whose stacks have memory. To their region they are taken.
+    /// Free slots whose stacks keep memory. For the `indices` of their reservation these slots are taken.
     warm: Vec<u32>,
-    /// Places in `warm` that are free and promised to no one.
+    /// The number of slots that `warm` may still get. Those that a `give_back` has claimed are subtracted already.
     room: usize,
-    /// Stores that share the pool.
+    /// The number of stores that share the pool.
     stores: usize,
 }
 
-/// The slots of one region.
+/// The slots of one reservation.
 #[derive(Debug)]
 struct ReservationSlots {
     start: u32,
-    /// Counted from `start`.
+    /// Which slots are taken, as numbers counted from `start`.
     indices: Indices,
-    /// How many stores have.
+    /// The number of slots whose stacks stores have, in use or idle.
     out: u32,
 }
 
 impl StackPool {
-    /// A pool without stacks yet.
+    /// A pool that has no stacks yet.
     ///
     /// # Errors
     ///
-    /// If there can be no stacks of such a size.
+    /// [`Error::StackSize`] if there can be no stacks of the configured size.
     pub fn new(config: PoolConfig) -> Result<StackPool, Error> {
         let wasm_stack = config.wasm_stack()?;
         let unchecked = if config.unchecked_frames { MAX_UNCHECKED_FRAME } else { 0 };
@@ -90,7 +92,7 @@ impl StackPool {
         Ok(StackPool { config, wasm_stack, slot_size, reset_from: RESET_STACKS, regions, slots })
     }
 
-    /// What the pool was made with.
+    /// The configuration that the pool was made with.
     pub fn config(&self) -> &PoolConfig {
         &self.config
     }
@@ -100,33 +102,38 @@ impl StackPool {
         self.wasm_stack
     }
 
-    /// Bytes of address space that a stack takes, its guard included.
+    /// Bytes of address space of a stack, its guard included.
     pub(crate) fn slot_size(&self) -> usize {
         self.slot_size
     }
 
-    /// Idle stacks of a store that are not to be [trimmed](StackPool::trim), at most.
+    /// The most idle stacks of a store that need not be [trimmed](StackPool::trim).
     pub(crate) fn max_hot(&self) -> usize {
         if self.config.keep_resident == 0 { 0 } else { MAX_HOT_STACKS }
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        // What panics under the lock has changed nothing, or breaks off an allocation that only loses free slots.
+        // A panic under the lock leaves the slots sound: either nothing has changed, or an allocation breaks off, which only
+        // loses free slots.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Idle stacks that a store may keep from now on.
+    /// The most idle stacks that a store may keep from here on.
     fn max_idle(&self, slots: &Slots) -> usize {
         MAX_IDLE_STACKS.min(self.config.stacks as usize / (IDLE_PART * slots.stores.max(1)))
     }
 
-    /// Notes that one more store shares the pool, until it [leaves](StackPool::leave).
+    /// Notes that one more store shares the pool. The store [leaves](StackPool::leave) when it ends.
     pub(crate) fn join(&self) {
         self.lock().stores += 1;
     }
 
-    /// Adds stacks to `stacks`: one at least, and up to half of what a store may keep if that many are `wanted`.
-    /// Returns how many it may keep.
+    /// Adds at least one stack to `stacks`, and up to `wanted` stacks, but no more than half of what a store may keep idle.
+    /// Returns how many idle stacks a store may keep.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyStacks`], [`Error::NoStack`] or [`Error::NoAddresses`]. `stacks` is then unchanged.
     pub(crate) fn take(&self, wanted: usize, stacks: &mut Vec<PooledStack>) -> Result<usize, Error> {
         let mut slots = self.lock();
         let max_idle = self.max_idle(&slots);
@@ -140,7 +147,8 @@ impl StackPool {
         if taken.is_empty() {
             taken.extend(self.take_fresh(&mut slots, wanted)?);
         }
-        // The best last, as those who take them pop.
+        // `taken` begins with the slot that was put back last. A store pops the last of its stacks first, so that the order is
+        // reversed here.
         let before = stacks.len();
         while let Some(slot) = taken.pop() {
             match self.regions.stack(slot) {
@@ -163,7 +171,8 @@ impl StackPool {
         Ok(max_idle)
     }
 
-    /// Takes slots that were never used: `wanted`, or one if there is no memory for so many.
+    /// Takes slots that were never used, or not since their reservation was reset: up to `wanted` consecutive ones of one
+    /// reservation, or a single one if there is no memory for so many.
     fn take_fresh(&self, slots: &mut Slots, wanted: usize) -> Result<Range<u32>, Error> {
         let mut wanted = u32::try_from(wanted).expect("a few");
         for region in &mut slots.regions {
@@ -200,12 +209,13 @@ impl StackPool {
         }
     }
 
-    /// Gives the memory of a stack that nothing runs on back to the system, but what it may keep.
+    /// Gives the memory of a stack that nothing runs on back to the system, except for the highest `keep_resident` bytes.
     pub(crate) fn trim(&self, stack: &PooledStack) {
         self.regions.trim(stack, self.config.keep_resident);
     }
 
-    /// Takes stacks back that nothing runs on. The first `trimmed` of them have been. Returns how many a store may keep.
+    /// Takes stacks back that nothing runs on. The first `trimmed` of them were [trimmed](StackPool::trim). Returns how many idle
+    /// stacks a store may keep.
     pub(crate) fn give_back(&self, stacks: Vec<PooledStack>, trimmed: usize) -> usize {
         let warm = {
             let mut slots = self.lock();
@@ -213,7 +223,10 @@ impl StackPool {
             slots.room -= warm;
             warm
         };
-        // Memory first: once a slot is free its memory may be another's.
+        // The memory goes first. Once a slot is free, another thread may take it and use its memory:
+        //
+        //   this thread     claim room | trim, clear: no lock | lock: free the slots
+        //   other threads                                     | take the slots
         let mut numbers = Vec::with_capacity(stacks.len());
         for (i, stack) in stacks.into_iter().enumerate() {
             if (trimmed..warm).contains(&i) {
@@ -231,7 +244,7 @@ impl StackPool {
             slots.regions[self.regions.index(slot)].out -= 1;
         }
         slots.warm.extend(numbers);
-        // The lowest are taken first, so that those in use stay close together.
+        // `cold` falls, so that the lowest slot is put back last and taken first. The slots in use stay close together.
         for slot in cold {
             let region = &mut slots.regions[self.regions.index(slot)];
             region.out -= 1;
@@ -241,7 +254,7 @@ impl StackPool {
         self.max_idle(&slots)
     }
 
-    /// As [`StackPool::give_back`], of a store that had [joined](StackPool::join) and is no more.
+    /// As [`StackPool::give_back`], for a store that had [joined](StackPool::join) and ends.
     pub(crate) fn leave(&self, stacks: Vec<PooledStack>, trimmed: usize) {
         self.give_back(stacks, trimmed);
         self.lock().stores -= 1;
@@ -252,14 +265,14 @@ impl StackPool {
         self.regions.guarded_by_mappings()
     }
 
-    /// Bytes of memory that the stacks of `slots` have; `None` if the system does not tell.
+    /// Bytes of memory that the stacks of `slots` have. `None` if the system does not tell.
     pub(crate) fn resident(&self, slots: impl Iterator<Item = u32>) -> Option<usize> {
         slots.map(|slot| self.regions.resident(slot)).sum()
     }
 }
 
 impl Slots {
-    /// A slot that is ready.
+    /// Takes a free slot whose memory is ready: a warm one, if there is one.
     fn take_free(&mut self) -> Option<u32> {
         if let Some(slot) = self.warm.pop() {
             self.room += 1;
@@ -268,12 +281,12 @@ impl Slots {
         self.regions.iter_mut().find_map(|region| Some(region.start + region.indices.take()?))
     }
 
-    /// Gives page tables back too where a region is idle that begins at slot `from` or above.
+    /// Gives back all memory, page tables included, of each idle reservation that begins at slot `from` or above.
     fn reset_idle_regions(&mut self, regions: &Reservations, from: u32) {
         for region in self.regions.iter_mut().rev().take_while(|region| region.start >= from) {
             let reached = region.indices.reached();
             let slots = region.start..region.start + reached;
-            // What another thread is giving back counts as out until its memory is settled.
+            // A slot that another thread is giving back counts in `out` until that thread is done with its memory.
             if region.out == 0 && reached > 0 && regions.reset(slots.clone()) {
                 let before = self.warm.len();
                 self.warm.retain(|slot| !slots.contains(slot));
@@ -294,7 +307,7 @@ impl ReservationSlots {
     }
 }
 
-/// The runs of numbers in a row in `numbers`, which fall.
+/// The runs of consecutive numbers in `numbers`. `numbers` must fall strictly.
 fn runs(numbers: &[u32]) -> impl Iterator<Item = Range<u32>> {
     numbers.chunk_by(|a, b| a - 1 == *b).map(|run| run[run.len() - 1]..run[0] + 1)
 }

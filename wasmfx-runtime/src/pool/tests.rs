@@ -1,4 +1,4 @@
-//! The stacks of an engine, taken and given back by one thread and by several.
+//! Tests of taking stacks from a pool and giving them back, by one thread and by several.
 
 use super::*;
 use crate::limits::*;
@@ -67,7 +67,7 @@ fn the_limit_on_stacks_is_exact() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-    /// Whoever takes and gives back, a stack has one owner.
+    /// In any sequence of taking and giving back, a stack has one owner at a time.
     #[test]
     fn a_stack_has_one_owner(
         limit in prop_oneof![1u32..60, Just(1000u32)],
@@ -95,7 +95,7 @@ proptest! {
     }
 }
 
-/// What needs stacks whose memory this crate knows.
+/// Tests that need stacks whose memory this crate manages.
 #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
 mod memory {
     use super::*;
@@ -110,7 +110,7 @@ mod memory {
                 assert!(matches!(error, Error::NoAddresses { .. }), "{error}");
             }
         }
-        // As many as there are addresses for.
+        // Taking goes on until the address space is full.
         let pool = StackPool::new(PoolConfig { max_wasm_stack: 1 << 42, ..config() }).unwrap();
         let mut stacks = Vec::new();
         let error = loop {
@@ -123,9 +123,9 @@ mod memory {
         pool.give_back(stacks, 0);
     }
 
-    /// Whether the highest 40 KB of a stack have anything but zeros.
+    /// Whether the highest 40,000 bytes of a stack hold anything but zeros.
     fn is_dirty(stack: &PooledStack) -> bool {
-        // SAFETY: the stack is this test's.
+        // SAFETY: M1, M2: the bytes lie on the stack, which is this test's alone.
         unsafe { std::slice::from_raw_parts(stack.top().sub(40_000), 40_000) }.iter().any(|&byte| byte != 0)
     }
 
@@ -140,7 +140,7 @@ mod memory {
                         let stacks = take(&pool, 3);
                         assert!(!zeroing || !stacks.iter().any(is_dirty));
                         for stack in &stacks {
-                            // SAFETY: as above.
+                            // SAFETY: M1, M2: the bytes lie on the stack, which is this test's alone.
                             unsafe { stack.top().sub(40_000).write_bytes(0xaa, 40_000) };
                         }
                         stacks[..trimmed].iter().for_each(|stack| pool.trim(stack));
@@ -155,17 +155,17 @@ mod memory {
         });
     }
 
-    /// Writes a number of the stack's own near both ends.
+    /// Writes a number that identifies the stack near both of its ends.
     fn mark(stack: &PooledStack) {
         for at in [8, stack.size()] {
-            // SAFETY: the words lie on the stack, which is this test's.
+            // SAFETY: M1, M2: the words lie on the stack, which is this test's alone.
             unsafe { stack.top().wrapping_sub(at).cast::<u64>().write(u64::from(stack.slot()) + 1) };
         }
     }
 
-    /// What [`mark`] wrote, near the guard and near the top.
+    /// The words that [`mark`] writes: near the guard, and near the top.
     fn marks(stack: &PooledStack) -> [u64; 2] {
-        // SAFETY: as above.
+        // SAFETY: M1, M2: the words lie on the stack, which is this test's alone.
         [stack.size(), 8].map(|at| unsafe { stack.top().wrapping_sub(at).cast::<u64>().read() })
     }
 
@@ -203,8 +203,9 @@ mod memory {
         });
     }
 
-    /// Guards that are refused from some moment on: those that were there stay, and the others are as good, also after all
-    /// slots have been given back, or have been begun anew. An error that may pass takes no other guards.
+    /// The kernel refuses guards by advice from some moment on. Guards that were installed before stay, and the other stacks get
+    /// guards by `mprotect`, which work as well. All guards work after all slots were given back, and after their reservation was
+    /// reset. An error that may pass does not change the kind of guards.
     #[test]
     #[cfg(target_os = "linux")]
     fn guards_that_are_refused() {
@@ -251,7 +252,7 @@ mod memory {
     #[cfg(target_os = "linux")]
     fn faults(address: *mut u8) -> bool {
         let (_reader, writer) = rustix::pipe::pipe().unwrap();
-        // SAFETY: the kernel checks the address itself.
+        // SAFETY: the kernel checks the address, and returns `EFAULT` if it cannot read there.
         let word = unsafe { libc::write(std::os::fd::AsRawFd::as_raw_fd(&writer), address.cast(), 8) };
         word < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
     }
@@ -296,7 +297,7 @@ mod memory {
                         .count()
                         > 1
                 );
-                // One of the last region, and with the first one above one of the first.
+                // One stack of the last reservation stays out, as does `other`'s first, which is of the first reservation.
                 other.push(stacks.pop().unwrap());
                 other.iter().for_each(mark);
                 pool.give_back(stacks, 0);
@@ -327,7 +328,7 @@ mod memory {
         });
     }
 
-    /// The first stores do not take what the last ones need.
+    /// The idle stacks that the first stores keep do not deprive the last stores.
     #[test]
     fn what_stores_may_keep_is_less_than_all() {
         for limit in [1, 10, 100, 1000, 100_000] {
@@ -345,7 +346,7 @@ mod memory {
     #[test]
     fn threads_share_a_pool() {
         let mut pool = StackPool::new(PoolConfig { keep_resident: 4096, ..config() }).unwrap();
-        // So that regions are reset all the time.
+        // With this, reservations are reset all the time.
         pool.reset_from = 0;
         let pool = Arc::new(pool);
         std::thread::scope(|scope| {

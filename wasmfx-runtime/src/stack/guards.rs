@@ -1,12 +1,13 @@
-//! How stacks are guarded.
+//! The kinds of guards of stacks.
 
-/// How stacks are kept from running into their neighbours.
+/// How a stack is kept from running into its neighbour. Where a fiber brings its own stack, wasmtime-fiber guards the stack, and
+/// this has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Guards {
-    /// As cheaply as the system can.
+    /// In the cheapest way that the system offers.
     #[default]
     Auto,
-    /// By memory protection, which every system has.
+    /// By memory protection (`mprotect`), which every Unix has.
     Mprotect,
 }

@@ -1,14 +1,14 @@
-//! The memory of stacks: regions of equal slots, a stack in each.
+//! The memory of stacks: reservations, also called regions, of equal slots, with a stack in each slot.
 //!
-//! On Unix a region is a reservation of address space (`unix.rs`). Elsewhere, where a fiber brings its own stack,
-//! and under Miri, each stack is wasmtime-fiber's (`portable.rs`). Which slots are taken is the
-//! [pool](crate::pool)'s to know.
+//! On Unix a region is a reservation of address space (`unix.rs`). Elsewhere, where a fiber brings its own stack, and under Miri,
+//! wasmtime-fiber makes each stack (`portable.rs`). The [pool](crate::pool) knows which slots are taken.
 //!
-//! Each provides
-//! * `slot_size`, and `Reservation`: `reserve`, `ready` (before the first use of slots), `stack` (of a slot), `trim` and
-//!   `clear` (give memory back to the system), `reset` (as if just reserved), `resident`;
-//! * `PooledStack`: `slot`, `size`, `into_header` and `from_header` (to and from what compiled code has of it), `fiber_stack`,
-//!   `restore`, `abandon`, `resumer_sp`.
+//! Both files provide
+//! * `slot_size`, and `Reservation`: `reserve`, `guards_are_cheap` (whether stacks take no mappings of their own), `ready`
+//!   (before the first use of slots), `stack` (of a slot), `trim` and `clear` (give memory back to the system), `reset` (as if
+//!   just reserved), `resident`;
+//! * `PooledStack`: `slot`, `size`, `into_header` and `from_header` (to and from the header that compiled code uses),
+//!   `fiber_stack`, `restore`, `abandon`, `resumer_sp`.
 
 mod guards;
 #[cfg(all(unix, not(any(miri, wasmfx_portable))))]
@@ -29,8 +29,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Reservations, each twice as large as the one before, reserved when first needed: a process has many engines, and may
-/// have few addresses to spare.
+/// Reservations, each of which is twice as large as the one before. Each is made when it is first needed, since a process may
+/// have many engines and little address space.
 ///
 /// ```text
 /// slot  0        first             3 * first                         7 * first
@@ -38,9 +38,9 @@ use std::sync::OnceLock;
 /// ```
 #[derive(Debug)]
 pub(crate) struct Reservations {
-    /// Slots of the first region.
+    /// The number of slots of the first region.
     first: u32,
-    /// Slots in all.
+    /// The number of slots of all regions together.
     limit: u32,
     size: usize,
     guards: Guards,
@@ -49,10 +49,10 @@ pub(crate) struct Reservations {
 }
 
 impl Reservations {
-    /// So many hold as many slots as there are numbers.
+    /// With this many regions, each slot number has a region.
     const COUNT: usize = 32;
 
-    /// Reservations for `limit` stacks of at least `size` bytes, the first of [`FIRST_REGION`] bytes or so.
+    /// Reservations for `limit` stacks of at least `size` bytes each. The first takes about [`FIRST_REGION`] bytes.
     pub(crate) fn new(limit: u32, size: usize, guards: Guards, zeroing: bool) -> Reservations {
         let first = u32::try_from(FIRST_REGION / size.max(1)).unwrap_or(u32::MAX).max(1);
         Reservations {
@@ -65,7 +65,7 @@ impl Reservations {
         }
     }
 
-    /// The number of the region that has a slot.
+    /// The number of the region that has the slot.
     pub(crate) fn index(&self, slot: u32) -> usize {
         (slot / self.first + 1).ilog2() as usize
     }
@@ -75,7 +75,7 @@ impl Reservations {
         (0..Reservations::COUNT).map(|index| self.slots(index)).take_while(|slots| !slots.is_empty())
     }
 
-    /// The slots of region `index`; empty if the limit is below them.
+    /// The slots of region `index`. The range is empty if the limit is below them.
     fn slots(&self, index: usize) -> Range<u32> {
         let start = |index: usize| {
             let slots = u64::from(self.first) * ((1 << index) - 1);
@@ -94,10 +94,10 @@ impl Reservations {
         self.regions[self.index(slot)].get().expect("the slot was made ready")
     }
 
-    /// Makes the memory of slots of one region usable that were never used, or not since they were
+    /// Makes the memory of `slots` usable. The slots belong to one region, and were never used, or not since they were
     /// [reset](Reservations::reset).
     ///
-    /// One call at a time: the pool's lock sees to that.
+    /// The caller makes one call at a time. The pool's lock ensures that.
     pub(crate) fn ready(&self, slots: Range<u32>) -> Result<(), Unready> {
         let index = self.index(slots.start);
         let region = match self.regions[index].get() {
@@ -118,41 +118,41 @@ impl Reservations {
         self.regions.iter().any(|region| region.get().is_some_and(|region| !region.guards_are_cheap()))
     }
 
-    /// The stack of a slot that is ready, and has none (M2).
+    /// The stack of a slot. The slot is ready, and no other [`PooledStack`] of it exists (M2).
     pub(crate) fn stack(&self, slot: u32) -> io::Result<PooledStack> {
         self.region(slot).stack(slot)
     }
 
-    /// Gives all pages of a stack that is not in use back to the system but the highest `keep` bytes.
+    /// Gives all pages of a stack back to the system, except for the highest `keep` bytes. The stack is not in use.
     pub(crate) fn trim(&self, stack: &PooledStack, keep: usize) {
         self.region(stack.slot()).trim(stack, keep);
     }
 
-    /// Gives all pages of slots back to the system. They are ready, and have no stacks.
+    /// Gives all pages of `slots` back to the system. The slots are ready, and their stacks are not in use.
     pub(crate) fn clear(&self, slots: Range<u32>) {
         for part in self.parts(slots) {
             self.region(part.start).clear(part);
         }
     }
 
-    /// Gives all memory of slots of one region back, page tables too. None is in use; they were ready, and are so no
-    /// more. If the system refuses, returns `false`, and nothing has changed.
+    /// Gives all memory of `slots` back, page tables included. The slots belong to one region, are ready, and are not in use.
+    /// Afterwards they are not ready. If the system refuses, this function returns `false` and changes nothing.
     pub(crate) fn reset(&self, slots: Range<u32>) -> bool {
         self.region(slots.start).reset(slots)
     }
 
-    /// Bytes of memory that the stack of a slot has; `None` if the system does not tell.
+    /// Bytes of memory that the stack of a slot has. `None` if the system does not tell.
     pub(crate) fn resident(&self, slot: u32) -> Option<usize> {
         self.region(slot).resident(slot)
     }
 }
 
-/// Why slots could not be made ready.
+/// The reason why slots could not be made ready.
 #[derive(Debug)]
 pub(crate) enum Unready {
-    /// No address space for so many more stacks.
+    /// There is no address space for a reservation of `count` stacks.
     Addresses { count: usize, cause: io::Error },
-    /// No memory, or no more mappings if stacks take `mappings`.
+    /// There is no memory, or, if stacks take `mappings`, there are no more mappings.
     Memory { mappings: bool, cause: io::Error },
 }
 
@@ -162,7 +162,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// The regions' slots are all slots up to the limit, once each, and each slot's region is found.
+        /// Each slot below the limit is in exactly one region, and `index` finds that region.
         #[test]
         fn regions_partition_the_slots(limit: u32, size in 0usize..1 << 42, slot: u32, length: u32) {
             let regions = Reservations::new(limit, size, Guards::Auto, false);

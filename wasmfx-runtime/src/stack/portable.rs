@@ -1,6 +1,6 @@
-//! Stacks that wasmtime-fiber makes, where a fiber brings its own.
+//! Stacks that wasmtime-fiber makes, for targets where a fiber brings its own stack, and for Miri.
 //!
-//! There is no region: slots are numbers, and a stack's memory comes and goes with its [`PooledStack`].
+//! A region here reserves no memory. Slots are only numbers. The memory of a stack comes and goes with its [`PooledStack`].
 
 use super::guards::Guards;
 use crate::abi::VMStackHeader;
@@ -9,19 +9,19 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use wasmtime_internal_fiber::{Fiber, FiberStack};
 
-/// Which stacks there may be, and of which size.
+/// The slots of the stacks that may exist, and the size of each stack.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     slots: Range<u32>,
     size: usize,
 }
 
-/// Bytes of address space for a stack of `size` bytes, as far as known.
+/// Bytes of address space for a stack of `size` bytes, as far as this crate knows: wasmtime-fiber may take more.
 pub(crate) fn slot_size(size: usize) -> Option<usize> {
     Some(size)
 }
 
-/// A stack of wasmtime-fiber's, here while no fiber has it.
+/// A stack that wasmtime-fiber made. `stack` is `None` while a fiber has the stack.
 #[derive(Debug)]
 pub(crate) struct PooledStack {
     slot: u32,
@@ -74,14 +74,14 @@ impl PooledStack {
         self.slot
     }
 
-    /// Refuses: it lies elsewhere, and no code of the native backend runs here.
+    /// Refuses: wasmtime-fiber owns the memory, and no code of the native backend runs in this build.
     pub(crate) fn into_header(self) -> Result<NonNull<VMStackHeader>, PooledStack> {
         Err(self)
     }
 
     /// # Safety
     ///
-    /// [`PooledStack::into_header`] made it: never.
+    /// [`PooledStack::into_header`] made the header. It never makes one here, so that this function cannot be called.
     pub(crate) unsafe fn from_header(_record: NonNull<VMStackHeader>) -> PooledStack {
         unreachable!("no stack has a record here")
     }
@@ -90,23 +90,23 @@ impl PooledStack {
         self.size
     }
 
-    /// What wasmtime-fiber runs a fiber on.
+    /// Takes the stack for a fiber of wasmtime-fiber.
     pub(crate) fn fiber_stack(&mut self) -> Result<FiberStack, Box<dyn std::error::Error + Send + Sync>> {
         self.stack.take().ok_or_else(|| "the stack is in use".into())
     }
 
-    /// Not known here.
+    /// The stack pointer with which the fiber was resumed. This build does not know where wasmtime-fiber keeps it.
     pub(crate) fn resumer_sp(&self) -> Option<usize> {
         None
     }
 
-    /// Takes back what [`PooledStack::fiber_stack`] gave.
+    /// Takes back the stack that [`PooledStack::fiber_stack`] gave.
     pub(crate) fn restore(&mut self, stack: FiberStack) {
         self.stack = Some(stack);
     }
 
-    /// Frees what a fiber that did not finish holds. wasmtime-fiber asserts in debug builds that a fiber
-    /// finished: there it leaks.
+    /// Frees what a fiber that did not finish holds. In debug builds the fiber leaks, because wasmtime-fiber asserts there that a
+    /// fiber has finished when it is dropped.
     pub(crate) fn abandon<A, B, C>(fiber: Fiber<'_, A, B, C>) {
         if cfg!(debug_assertions) {
             std::mem::forget(fiber);

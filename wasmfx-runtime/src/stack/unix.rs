@@ -10,19 +10,20 @@
 //!                                               ^ stack limit   ^ top  <- grows
 //! ```
 //!
-//! The reservation costs nothing but addresses. A slot gets its guard when it is first used:
+//! The reservation costs nothing but addresses. A slot gets its guard when it is first used, or first used after a reset:
 //!
-//! * Linux 6.13 and later: `madvise(MADV_GUARD_INSTALL)`. All slots in use are one mapping, however many.
-//!   Price: one system call per stack and lifetime of the region, and one per batch to make it accessible.
-//! * elsewhere, or once the advice has failed, as it does when the process locks its memory: only the rest of the slot is
-//!   made accessible. Price: two mappings per stack, of which Linux allows `vm.max_map_count` in a process.
+//! * On Linux 6.13 and later the guard is `madvise(MADV_GUARD_INSTALL)`. All slots in use are one mapping, however many there
+//!   are. The price is one system call per stack, and one per batch of stacks to make the batch accessible.
+//! * Elsewhere only the rest of the slot is made accessible, by `mprotect`. The same happens once the advice was refused, as it
+//!   is when the process locks its memory. The price is two mappings per stack. Linux allows a process `vm.max_map_count`
+//!   mappings.
 //!
-//! A stack costs a page of memory for each page touched, and page tables: 8 bytes for each page of the slot, once the
-//! neighbourhood is in use.
+//! A stack costs a page of memory for each page that it has touched. It also costs page tables: 8 bytes for each page of the
+//! slot, once neighbouring slots are in use.
 //!
-//! Colour: the first frames of all stacks would lie at the same distance from a page boundary, and so in the same few
-//! sets of a cache. Tops are therefore spread over cache lines. With 10,000 live continuations, each resumed
-//! in turn (the benchmark `live`), this pays: see `docs/tuning.md`.
+//! Colour: without it, the first frames of all stacks would have the same distance from a page boundary, and would compete for
+//! the same few sets of a cache. The tops of stacks are therefore spread over cache lines. This pays with 10,000 live
+//! continuations that are resumed in turn (the benchmark `live`): see `docs/tuning.md`.
 
 use super::guards::Guards;
 use crate::abi::VMStackHeader;
@@ -37,65 +38,71 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use wasmtime_internal_fiber::FiberStack;
 
-/// Linux 5.18, `include/uapi/asm-generic/mman-common.h`.
+/// Since Linux 5.18: `include/uapi/asm-generic/mman-common.h`.
 #[cfg(target_os = "linux")]
 const MADV_DONTNEED_LOCKED: std::ffi::c_int = 24;
 
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use guard::LEFT as GUARDS_LEFT;
 
-/// A cache line.
+/// Bytes of a cache line.
 const COLOUR: usize = 64;
 
-/// Lines that tops are spread over. With these a stack that takes three quarters of a page touches one.
+/// The number of cache lines over which tops are spread. With this number, a stack whose frames take three quarters of a page of
+/// 4 KiB touches one page only.
 const COLOURS: usize = 16;
 
 /// A reservation of address space, in slots of equal size.
 ///
 /// # Invariants
 ///
-/// * **M1.** The reservation belongs to this value alone and lasts as long. Slots that were made [ready](Reservation::ready)
-///   are readable and writable above their guard; nothing else of it is.
-/// * **M2.** At most one [`PooledStack`] of a slot exists at a time, which has the slot's memory to itself: the
-///   pool takes a slot from its free ones before it asks for the stack, and puts it back after the stack is gone.
+/// * **M1.** The address space of the reservation belongs to this value alone, for as long as the value lives. Slots that were
+///   made [ready](Reservation::ready) are readable and writable above their guard. Nothing else of the reservation is.
+/// * **M2.** At most one [`PooledStack`] of a slot exists at a time, and that value has the memory of the slot to itself. The
+///   pool takes a slot from its free slots before it asks for the stack, and puts the slot back after the stack is gone.
+///
+/// ```text
+///   pool: slot free --> take the slot --> stack(slot): PooledStack --> trim, clear --> put the slot back
+///                                         '--- owns the slot's memory ----'
+/// ```
 #[derive(Debug)]
 pub(crate) struct Reservation {
     base: *mut c_void,
     slots: Range<u32>,
-    /// Bytes of a slot, guard included.
+    /// Bytes of a slot, its guard included.
     slot: usize,
     page: usize,
-    /// Whether guards are installed by `madvise`: until that fails for the first time.
+    /// Whether guards are installed by `madvise`. This becomes false when the kernel first refuses one.
     guard_by_advice: AtomicBool,
-    /// Whether they ever were.
+    /// Whether guards were installed by `madvise` when the reservation was made.
     was_by_advice: bool,
-    /// Whether what is given back must be empty for the next owner.
+    /// Whether memory that is given back must be empty for its next owner.
     zeroing: bool,
 }
 
-// SAFETY: M1; the value gives out addresses only, and each slot's memory to one owner (M2).
+// SAFETY: M1, and M2: the value gives out addresses only, and gives the memory of each slot to one owner.
 unsafe impl Send for Reservation {}
-// SAFETY: as above; what changes mappings works on slots that the caller has to itself.
+// SAFETY: M1, and M2: methods that change mappings work on slots that the caller has to itself.
 unsafe impl Sync for Reservation {}
 
-/// The stack of a slot. See M2.
+/// The stack of a slot: its owner (M2).
 #[derive(Debug)]
 pub(crate) struct PooledStack {
     slot: u32,
-    /// Above the highest word.
+    /// The address above the highest word.
     top: *mut c_void,
     /// Bytes from the guard to the top.
     size: usize,
 }
 
-// SAFETY: M2.
+// SAFETY: M2: the value is the only owner of its slot's memory, which is bound to no thread.
 unsafe impl Send for PooledStack {}
 // SAFETY: `&PooledStack` gives out addresses only.
 unsafe impl Sync for PooledStack {}
 
 impl Reservation {
-    /// Reserves address space for the stacks of `slots`, of at least `size` bytes each. If `zeroing`, memory that is
-    /// [cleared](Reservation::clear) is empty, even where the system does not take it back.
+    /// Reserves address space for the stacks of `slots`, of at least `size` bytes each. If `zeroing` is set,
+    /// [`Reservation::clear`] empties memory even if the system does not take it back.
     pub(crate) fn reserve(
         slots: Range<u32>,
         size: usize,
@@ -105,7 +112,7 @@ impl Reservation {
         let page = rustix::param::page_size();
         let slot = slot_size(size).ok_or_else(too_large)?;
         let length = slot.checked_mul(slots.len()).ok_or_else(too_large)?;
-        // SAFETY: a fresh private mapping touches no memory that exists.
+        // SAFETY: a fresh private mapping at an address of the system's choice affects no memory that is in use.
         let base = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
             rustix::mm::mmap_anonymous(ptr::null_mut(), length, ProtFlags::empty(), flags)?
@@ -124,14 +131,14 @@ impl Reservation {
         Ok(region)
     }
 
-    /// A huge page would make a stack that touches one page cost 2 MiB.
+    /// Keeps huge pages off. With them, a stack that touches one page would cost 2 MiB.
     fn keep_pages_small(&self) {
         #[cfg(target_os = "linux")]
-        // SAFETY: M1; the advice changes no content. Kernels without huge pages refuse it, which is as good.
+        // SAFETY: M1; the advice changes no content. A kernel without huge pages refuses the advice and needs none.
         let _ = unsafe { rustix::mm::madvise(self.base, self.length(), Advice::LinuxNoHugepage) };
     }
 
-    /// Whether stacks take no mappings of their own.
+    /// Whether stacks take no mappings of their own. False also if only some of them take mappings.
     pub(crate) fn guards_are_cheap(&self) -> bool {
         self.guard_by_advice.load(Relaxed)
     }
@@ -145,19 +152,20 @@ impl Reservation {
         self.base.wrapping_byte_add(self.slot * (slot - self.slots.start) as usize)
     }
 
-    /// Where slots of this region start, and their bytes.
+    /// The start of slots of this region, and the number of their bytes.
     fn extent(&self, slots: &Range<u32>) -> (*mut c_void, usize) {
         assert!(slots.end <= self.slots.end, "slots of this region");
         (self.start(slots.start), self.slot * slots.len())
     }
 
-    /// Makes the memory of slots usable that were never used since [`Reservation::reserve`] or [`Reservation::reset`].
+    /// Makes the memory of slots usable that were not used since [`Reservation::reserve`] or [`Reservation::reset`].
     ///
-    /// One call at a time: the pool's lock sees to that.
+    /// The caller makes one call at a time. The pool's lock ensures that.
     pub(crate) fn ready(&self, slots: Range<u32>) -> io::Result<()> {
         if self.guards_are_cheap() {
             let (start, length) = self.extent(&slots);
-            // SAFETY: M1; nothing refers to these slots yet.
+            // SAFETY: M1: the pages are this reservation's, private and anonymous. `mprotect` makes them writable first, and
+            // nothing refers to these slots yet.
             let guarded = unsafe {
                 rustix::mm::mprotect(start, length, MprotectFlags::READ | MprotectFlags::WRITE)?;
                 slots.clone().try_for_each(|slot| guard::install(self.start(slot), self.page))
@@ -171,7 +179,8 @@ impl Reservation {
         }
         for slot in slots.clone() {
             let guard = self.start(slot);
-            // SAFETY: as above. What an advice that failed has left accessible, if `close` could not help it, is closed here.
+            // SAFETY: M1; nothing refers to these slots yet. If an advice failed and `close` did not succeed, the guard is still
+            // accessible, and is closed here.
             let done = unsafe {
                 let closed = match self.was_by_advice {
                     true => rustix::mm::mprotect(guard, self.page, MprotectFlags::empty()),
@@ -189,23 +198,23 @@ impl Reservation {
         Ok(())
     }
 
-    /// Makes slots that are not ready inaccessible again, as M1 wants it, if the system lets it: if not, whoever makes them ready
-    /// begins with their guards.
+    /// Makes slots that are not ready inaccessible again, as M1 demands, if the system permits. If the system refuses, the next
+    /// [`Reservation::ready`] of these slots begins with their guards.
     fn close(&self, slots: Range<u32>) {
         let (start, length) = self.extent(&slots);
-        // SAFETY: M1; nothing refers to these slots yet.
+        // SAFETY: M1: the pages are this reservation's; nothing refers to these slots yet.
         let _ = unsafe { rustix::mm::mprotect(start, length, MprotectFlags::empty()) };
     }
 
-    /// The stack of a slot that is ready, and has none (M2).
+    /// The stack of a slot. The slot is ready, and no other [`PooledStack`] of it exists (M2).
     pub(crate) fn stack(&self, slot: u32) -> io::Result<PooledStack> {
         let length = self.slot - (slot as usize % COLOURS) * COLOUR;
         let top = self.start(slot).wrapping_byte_add(length);
         Ok(PooledStack { slot, top, size: length - self.page })
     }
 
-    /// Gives all pages of a stack that is not in use back to the system but the highest `keep` bytes, rounded up to
-    /// pages.
+    /// Gives all pages of a stack back to the system, except for the highest `keep` bytes of its slot, rounded up to pages. The
+    /// stack is not in use.
     pub(crate) fn trim(&self, stack: &PooledStack, keep: usize) {
         let keep = keep.checked_next_multiple_of(self.page).unwrap_or(usize::MAX);
         if let Some(length) = (self.slot - self.page).checked_sub(keep).filter(|&length| length > 0) {
@@ -213,32 +222,32 @@ impl Reservation {
         }
     }
 
-    /// Gives all pages of slots back to the system. They are ready, and have no stacks.
+    /// Gives all pages of `slots` back to the system. The slots are ready, and their stacks are not in use.
     pub(crate) fn clear(&self, slots: Range<u32>) {
         let (start, length) = self.extent(&slots);
-        // Guards by advice stay.
+        // Guards by advice survive this, so that one call serves all slots.
         if self.guards_are_cheap() && self.discard(start, length) {
             return;
         }
         for slot in slots {
             let (rest, length) = (self.start(slot).wrapping_byte_add(self.page), self.slot - self.page);
             if !self.discard(rest, length) && self.zeroing {
-                // SAFETY: M1 and M2: it is accessible, and nothing there is in use.
+                // SAFETY: M1 and M2: the memory above the guard is accessible, and nothing there is in use.
                 unsafe { rest.cast::<u8>().write_bytes(0, length) };
             }
         }
     }
 
-    /// Forgets the content of memory in slots that are ready and not in use, if the system lets it.
+    /// Discards the content of memory in slots that are ready and not in use. Returns whether the system did so.
     fn discard(&self, start: *mut c_void, length: usize) -> bool {
-        // SAFETY: M1 and M2: nothing there is in use. If memory is locked the first advice is refused, and before Linux 5.18
-        // the second too.
+        // SAFETY: M1 and M2: nothing there is in use. If memory is locked, the kernel refuses the first advice, and before Linux
+        // 5.18 also the second.
         #[cfg(target_os = "linux")]
         let done = unsafe {
             rustix::mm::madvise(start, length, Advice::LinuxDontNeed).is_ok()
                 || libc::madvise(start, length, MADV_DONTNEED_LOCKED) == 0
         };
-        // SAFETY: as above. Elsewhere the advice need not free anything, but a new mapping does.
+        // SAFETY: M1 and M2: nothing there is in use. Elsewhere the advice need not free anything, but a new mapping does.
         #[cfg(not(target_os = "linux"))]
         let done = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
@@ -250,20 +259,20 @@ impl Reservation {
         done
     }
 
-    /// Ends the process if an attempt to replace a part of the mapping has left a hole: then M1 is gone, and what is mapped
-    /// there next is another's.
+    /// Ends the process if a failed attempt to replace a part of the mapping has left a hole. M1 would be violated: the next
+    /// mapping that the process makes could be in the hole.
     fn assert_whole(&self, start: *mut c_void, length: usize) {
-        // SAFETY: M1; nothing there is in use. Any advice finds a hole; this one changes nothing else.
+        // SAFETY: M1; nothing there is in use. Any advice fails at a hole. This advice has no effect on anything else.
         if unsafe { rustix::mm::madvise(start, length, rustix::mm::Advice::Normal) }.is_err() {
             std::process::abort();
         }
     }
 
-    /// Returns slots, none of which is in use, to the state that they had after [`Reservation::reserve`], page tables
-    /// included. If the system refuses, returns `false`, and nothing has changed.
+    /// Gives `slots` the state that they had after [`Reservation::reserve`], page tables included. None of them is in use. If the
+    /// system refuses, this function returns `false` and changes nothing.
     pub(crate) fn reset(&self, slots: Range<u32>) -> bool {
         let (start, length) = self.extent(&slots);
-        // SAFETY: M1; the new mapping takes the place of slots that nothing uses.
+        // SAFETY: M1, M2: the new mapping replaces slots of this reservation that nothing uses.
         let mapped = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
             rustix::mm::mmap_anonymous(start, length, ProtFlags::empty(), flags)
@@ -272,19 +281,19 @@ impl Reservation {
             self.keep_pages_small();
             return true;
         }
-        // A process at its limit of mappings gets none, not even in the place of others.
+        // A process at its limit of mappings gets no new one, not even in the place of others.
         self.assert_whole(start, length);
         false
     }
 
-    /// Bytes of memory that the stack of a slot has; `None` if the system does not tell.
+    /// Bytes of memory that the stack of a slot has. `None` if the system does not tell.
     pub(crate) fn resident(&self, slot: u32) -> Option<usize> {
         let start = self.start(slot).wrapping_byte_add(self.page);
         let mut pages = [0; 256];
         let mut resident = 0;
         for part in (0..self.slot - self.page).step_by(pages.len() * self.page) {
             let length = (self.slot - self.page - part).min(pages.len() * self.page);
-            // SAFETY: M1: the range is mapped; there is a byte for each of its pages.
+            // SAFETY: M1: the range is mapped. `pages` has a byte for each page of the range.
             let failed = unsafe {
                 libc::mincore(start.wrapping_byte_add(part).cast(), length, pages.as_mut_ptr().cast())
             };
@@ -300,13 +309,13 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        // SAFETY: M1; stacks do not outlive the pool that they are from.
+        // SAFETY: M1; stacks do not outlive the pool that they come from.
         let unmapped = unsafe { rustix::mm::munmap(self.base, self.length()) };
         debug_assert!(unmapped.is_ok(), "cannot unmap the stacks");
     }
 }
 
-/// Bytes of address space for a stack of `size` bytes.
+/// Bytes of address space for a stack of `size` bytes: the stack, its colour and its guard. `None` if they overflow.
 pub(crate) fn slot_size(size: usize) -> Option<usize> {
     let page = rustix::param::page_size();
     size.checked_add(COLOUR * (COLOURS - 1))?.checked_next_multiple_of(page)?.checked_add(page)
@@ -326,22 +335,23 @@ mod guard {
     use std::ptr;
     use std::sync::OnceLock;
 
-    /// Linux 6.13, `include/uapi/asm-generic/mman-common.h`.
+    /// Since Linux 6.13: `include/uapi/asm-generic/mman-common.h`.
     const MADV_GUARD_INSTALL: c_int = 102;
 
-    /// Whether the kernel has them.
+    /// Whether the kernel has guards by advice.
     pub(super) fn installable() -> bool {
         static PROBED: OnceLock<bool> = OnceLock::new();
         *PROBED.get_or_init(|| {
             let page = rustix::param::page_size();
-            // SAFETY: a fresh private mapping that nothing else knows, gone at the end.
+            // SAFETY: the mapping is fresh, private, anonymous and writable. Nothing else knows it, and it is unmapped at the
+            // end.
             unsafe {
                 let access = ProtFlags::READ | ProtFlags::WRITE;
                 let Ok(memory) = rustix::mm::mmap_anonymous(ptr::null_mut(), page, access, MapFlags::PRIVATE)
                 else {
                     return false;
                 };
-                // Emulators take advice that they do not know, and ignore it: a guard has no page to give.
+                // Some emulators accept unknown advice and ignore it. A page with a guard cannot be populated.
                 let guarded = install(memory, page).is_ok()
                     && rustix::mm::madvise(memory, page, Advice::LinuxPopulateRead).is_err();
                 let _ = rustix::mm::munmap(memory, page);
@@ -352,12 +362,12 @@ mod guard {
 
     #[cfg(test)]
     thread_local! {
-        /// How many more guards the kernel gives this thread, and the error that comes then.
+        /// For tests: how many more guards this thread gets, and the error that `install` returns after those.
         pub(crate) static LEFT: std::cell::Cell<(usize, c_int)> =
             const { std::cell::Cell::new((usize::MAX, 0)) };
     }
 
-    /// Whether the kernel, or a filter of system calls, will say that again.
+    /// Whether the error is a refusal that the kernel, or a filter of system calls, will repeat.
     pub(super) fn is_refusal(error: &io::Error) -> bool {
         matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EPERM | libc::EACCES | libc::ENOSYS))
     }
@@ -373,7 +383,8 @@ mod guard {
             (0, error) => return Err(io::Error::from_raw_os_error(error)),
             (left, error) => LEFT.set((left - 1, error)),
         }
-        // SAFETY: the caller vouches for the pages. rustix has no name for the advice.
+        // SAFETY: the caller vouches that the pages are private, anonymous and writable, and that nothing uses them. rustix has
+        // no name for the advice.
         match unsafe { libc::madvise(start, length, MADV_GUARD_INSTALL) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -381,7 +392,7 @@ mod guard {
     }
 }
 
-/// No such guards.
+/// Other systems have no guards by advice.
 #[cfg(not(target_os = "linux"))]
 mod guard {
     use std::ffi::c_void;
@@ -401,21 +412,23 @@ mod guard {
 }
 
 impl PooledStack {
-    /// Its slot.
+    /// The number of the stack's slot.
     pub(crate) fn slot(&self) -> u32 {
         self.slot
     }
 
-    /// The address above the stack's highest word. The start of a cache line.
+    /// The address above the highest word of the stack. A cache line starts there.
     #[cfg(test)]
     pub(crate) fn top(&self) -> *mut u8 {
         self.top.cast()
     }
 
-    /// Leaves the stack to a record at its top, and makes it ready to be entered below that.
+    /// Turns the stack into a header at its top, which owns the stack from then on. Writes the return address below the header,
+    /// with which the stack is entered.
     pub(crate) fn into_header(self) -> Result<NonNull<VMStackHeader>, PooledStack> {
         let record = self.top.cast::<VMStackHeader>().wrapping_sub(1);
-        // SAFETY: M2; the top is aligned to a cache line, and a stack has more than a page.
+        // SAFETY: M1, M2: both words lie in the stack, which is larger than a page. The top is aligned to a cache line, so that
+        // the header is aligned too.
         unsafe {
             record.write(VMStackHeader { next: ptr::null_mut(), size: self.size, slot: self.slot });
             VMStackHeader::return_address(record).write(arch::bottom());
@@ -427,9 +440,10 @@ impl PooledStack {
     ///
     /// # Safety
     ///
-    /// [`PooledStack::into_header`] made the record, nobody else takes it, and nothing runs on the stack.
+    /// [`PooledStack::into_header`] made the header, no other call takes it, and nothing runs on the stack.
     pub(crate) unsafe fn from_header(record: NonNull<VMStackHeader>) -> PooledStack {
-        // SAFETY: the caller vouches for the record, which nothing below it overwrites.
+        // SAFETY: the caller vouches that `into_header` made the header. Frames of the stack lie below it and do not overwrite
+        // it.
         let VMStackHeader { size, slot, .. } = unsafe { record.read() };
         PooledStack { slot, top: record.as_ptr().wrapping_add(1).cast(), size }
     }
@@ -439,29 +453,31 @@ impl PooledStack {
         self.size
     }
 
-    /// What wasmtime-fiber runs a fiber on. It must be gone before `self` is.
+    /// The stack in the form that wasmtime-fiber runs a fiber on. The result must be dropped before `self` is.
     pub(crate) fn fiber_stack(&mut self) -> Result<FiberStack, Box<dyn std::error::Error + Send + Sync>> {
         let page = rustix::param::page_size();
         let base = self.top.wrapping_byte_sub(self.size).wrapping_byte_sub(page);
-        // SAFETY: M1, M2: `size` bytes below `top` are this stack's, and the page below them is a guard.
+        // SAFETY: M1, M2: the `size` bytes below `top` are this stack's, and the page below them is a guard.
         let stack = unsafe { FiberStack::from_raw_parts(base.cast(), page, self.size) };
         stack.map_err(|e| e.to_string().into())
     }
 
-    /// The stack pointer with which the fiber that runs on it was resumed.
+    /// The stack pointer with which the fiber that runs on this stack was resumed. `None` if this build does not know where
+    /// wasmtime-fiber keeps it.
     pub(crate) fn resumer_sp(&self) -> Option<usize> {
-        // Its version is pinned: `stackswitch/x86_64.rs` there. With this sanitizer it takes other stacks.
+        // The place is that of `stackswitch/x86_64.rs` in wasmtime-fiber, whose version is pinned. With the address sanitizer,
+        // wasmtime-fiber uses other stacks.
         if cfg!(not(target_arch = "x86_64")) || std::env::var_os("ASAN_OPTIONS").is_some() {
             return None;
         }
-        // SAFETY: M1, M2: the words at the top are this stack's, and the fiber's.
+        // SAFETY: M1, M2: the words at the top are this stack's, and the fiber on it has written them.
         Some(unsafe { self.top.cast::<usize>().sub(2).read() })
     }
 
-    /// Takes back what [`PooledStack::fiber_stack`] gave.
+    /// Takes back the stack that [`PooledStack::fiber_stack`] gave.
     pub(crate) fn restore(&mut self, _stack: FiberStack) {}
 
-    /// Frees what a fiber that did not finish holds: nothing, its frames go with the memory.
+    /// Frees what a fiber that did not finish holds. There is nothing to free: its frames are in the memory of the stack.
     pub(crate) fn abandon<A, B, C>(fiber: wasmtime_internal_fiber::Fiber<'_, A, B, C>) {
         std::mem::forget(fiber);
     }

@@ -1,4 +1,4 @@
-//! Where a store's continuations live: in chunks, which stay until the store ends (C2).
+//! The memory of a store's continuations: chunks, which stay until the store ends (C2).
 
 use crate::alloc;
 use crate::cont::Continuation;
@@ -6,7 +6,7 @@ use crate::error::Error;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-/// Continuations that are allocated at a time.
+/// The number of continuations in one allocation.
 const CHUNK: usize = 64;
 
 /// All continuations that a store has made, by index.
@@ -23,29 +23,33 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    /// How many there are.
+    /// The number of continuations that the store has made.
     pub(super) fn len(&self) -> u32 {
         self.len
     }
 
-    /// The continuation at an index below [`Arena::len`].
+    /// The address of the continuation at `index`. The continuation is initialised if `index` is below [`Arena::len`].
+    ///
+    /// # Panics
+    ///
+    /// If no chunk has a place for `index`.
     #[inline]
     pub(super) fn at(&self, index: u32) -> NonNull<Continuation> {
         let (chunk, place) = (index as usize / CHUNK, index as usize % CHUNK);
-        // SAFETY: a chunk has so many places.
+        // SAFETY: L1: each chunk is an allocation of `CHUNK` places, and `place` is below `CHUNK`.
         unsafe { self.chunks[chunk].add(place).cast() }
     }
 
-    /// All of them.
+    /// All continuations of the store, in the order of their indices.
     pub(super) fn iter(&self) -> impl Iterator<Item = NonNull<Continuation>> + '_ {
         (0..self.len).map(|index| self.at(index))
     }
 
-    /// Adds a free one.
+    /// Adds a free continuation.
     ///
     /// # Errors
     ///
-    /// If there is no memory for it.
+    /// If there is no memory for a further chunk.
     pub(super) fn grow(&mut self) -> Result<NonNull<Continuation>, Error> {
         let index = self.len;
         if index as usize == self.chunks.len() * CHUNK {
@@ -53,7 +57,7 @@ impl Arena {
             let chunk = alloc::uninit::<Continuation>(CHUNK).ok_or(Error::NoMemory)?;
             self.chunks.push(NonNull::from(Box::leak(chunk)).cast());
         }
-        // SAFETY: nothing refers to this place of the chunk yet.
+        // SAFETY: the last chunk has a place for `index`, which is not initialised, so that nothing refers to that place.
         unsafe { self.at(index).write(Continuation::new(index)) };
         self.len += 1;
         Ok(self.at(index))
@@ -63,12 +67,12 @@ impl Arena {
 impl Drop for Arena {
     fn drop(&mut self) {
         for cont in self.iter() {
-            // SAFETY: it is initialised, and with the store gone nothing refers to it any more.
+            // SAFETY: `cont` is initialised, because its index is below `len`. The store ends, so that nothing uses `cont` (C2).
             unsafe { cont.drop_in_place() };
         }
         for chunk in self.chunks.drain(..) {
             let chunk = NonNull::slice_from_raw_parts(chunk, CHUNK);
-            // SAFETY: `grow` leaked it; what was initialised in it has been dropped.
+            // SAFETY: `grow` leaked a box of `CHUNK` places. The loop above has dropped the initialised ones.
             drop(unsafe { Box::from_raw(chunk.as_ptr()) });
         }
     }

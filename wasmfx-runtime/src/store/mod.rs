@@ -33,30 +33,32 @@ use std::sync::Arc;
 
 /// All continuations that a store has made.
 ///
-/// Dropping it gives all stacks back, those of suspended continuations without running what is left on them: those
-/// frames are Wasm's and this crate's, and own nothing.
+/// A drop gives all stacks back. The frames on stacks of suspended continuations are not run and not unwound. Nothing is lost by
+/// that: those frames belong to Wasm, and with the libcall backend also to the engine's libcalls, to wasmtime-fiber and to this
+/// crate, and own nothing (S1, S2).
 #[derive(Debug)]
 pub struct Continuations {
     backend: Backend,
     arena: Arena,
     stacks: Stacks,
-    /// What compiled code shares. An allocation of its own.
+    /// The object that compiled code shares. It has an allocation of its own, so that its address never changes.
     context: NonNull<VMContinuationContext>,
-    /// How many the engine's embedder was asked about, or need not be.
+    /// The number of continuations that may be alive without a question to the engine's embedder.
     permitted: usize,
-    /// Slots of the argument buffers that continuations have besides their own.
+    /// Slots in all argument buffers of continuations, without the slots in `VMContRef::args`.
     slots: usize,
 }
 
-// SAFETY: the pointers are to allocations that this value owns. Fibers and stacks are bound to no thread: what
-// is on them across a switch are frames of Wasm, of the engine's libcalls and of this crate, which keep nothing
-// of a thread, and, where an async call waits, what the engine lets cross threads on its own fibers.
+// SAFETY: the pointers are to allocations that this value owns. Fibers and stacks are bound to no thread. Across a switch a stack
+// holds frames of Wasm, of the engine's libcalls and of this crate, which keep nothing of a thread. While an async call waits, a
+// stack also holds frames that the engine lets cross threads on the engine's own fibers.
 unsafe impl Send for Continuations {}
-// SAFETY: `&Continuations` gives out addresses and what the owner of the store may read.
+// SAFETY: `&Continuations` gives out addresses, and values that the owner of the store may read.
 unsafe impl Sync for Continuations {}
 
 impl Continuations {
-    /// No continuations yet. They will have stacks of `pool`, and be switched by its backend.
+    /// A store's continuations, of which there are none yet. They take their stacks from `pool`, and the backend of `pool`
+    /// switches them.
     pub fn new(pool: Arc<StackPool>) -> Continuations {
         let backend = pool.config().backend;
         let context = Box::leak(Box::new(VMContinuationContext {
@@ -81,42 +83,44 @@ impl Continuations {
         }
     }
 
-    /// How the store's stacks are switched.
+    /// The backend that switches the store's stacks.
     pub fn backend(&self) -> Backend {
         self.backend
     }
 
-    /// What compiled code shares. It is there as long as `self`.
+    /// The object that compiled code shares. The address is valid as long as `self`.
     pub fn context(&self) -> NonNull<VMContinuationContext> {
         self.context
     }
 
-    /// What stands for the stack that the host enters Wasm on: the current stack whenever it does. It is there as long
-    /// as `self`.
+    /// The `VMContRef` that stands for the initial stack. It is the current stack when the host enters Wasm (H2). The address is
+    /// valid as long as `self`.
     pub fn initial(&self) -> NonNull<VMContRef> {
-        // SAFETY: `new` allocated it.
+        // SAFETY: `new` allocated the context, which lasts as long as `self`. This takes the address of a field.
         unsafe { NonNull::new_unchecked(&raw mut (*self.context.as_ptr()).initial) }
     }
 
-    /// As [`Continuations::context`], to read while no compiled code runs.
+    /// As [`Continuations::context`], for reading while no compiled code runs.
     pub(crate) fn context_ref(&self) -> &VMContinuationContext {
-        // SAFETY: `new` allocated it; compiled code of this store does not run while the runtime has `self`.
+        // SAFETY: `new` allocated the context. Compiled code of this store does not run while the runtime has `self`.
         unsafe { self.context.as_ref() }
     }
 
-    /// As [`Continuations::context`], for use while no compiled code runs.
+    /// As [`Continuations::context`], for writing while no compiled code runs.
     fn context_mut(&mut self) -> &mut VMContinuationContext {
-        // SAFETY: as above.
+        // SAFETY: `new` allocated the context. Compiled code of this store does not run while the runtime has `self`, and `self`
+        // is borrowed mutably.
         unsafe { self.context.as_mut() }
     }
 
-    /// The pool that its stacks are from.
+    /// The pool of the stacks.
     pub(crate) fn pool(&self) -> &Arc<StackPool> {
         self.stacks.pool()
     }
 
-    /// How many continuations would be alive if the next [`Continuations::allocate`] succeeded, if that is more than
-    /// ever and nobody has been asked whether so many may be: ask, then [`Continuations::permit`].
+    /// Whether the next [`Continuations::allocate`] has to be permitted. If so, returns how many continuations would be alive
+    /// after it: more than ever, and more than the embedder has permitted. The engine asks the embedder, and then calls
+    /// [`Continuations::permit`].
     pub fn growing(&self) -> Option<usize> {
         let next = self.arena.len() as usize + 1;
         (self.context_ref().free.is_null() && next > self.permitted).then_some(next)
@@ -127,13 +131,14 @@ impl Continuations {
         self.permitted = self.permitted.max(count);
     }
 
-    /// Makes a fresh continuation that will call `func`, with room for its parameters and results.
+    /// Makes a fresh continuation that will call `func`, with room for `params` parameters and `results` results.
     ///
-    /// It has no stack yet. `func` and `caller_vmctx` are what [`Host::call`](crate::Host::call) will be given.
+    /// The continuation has no stack yet. The libcall backend passes `func` and `caller_vmctx` to
+    /// [`Host::call`](crate::Host::call), and the native backend's entry code uses them likewise.
     ///
     /// # Errors
     ///
-    /// If the store has as many continuations as it may, or arguments, or there is no memory.
+    /// If the store has as many continuations or slots for arguments as it may have, or if there is no memory.
     pub fn allocate(
         &mut self,
         func: *mut u8,
@@ -150,7 +155,7 @@ impl Continuations {
             Some(cont) => cont,
             None => self.grow()?,
         };
-        // SAFETY: the continuation is free, so that nothing but `self` refers to it usefully (L3).
+        // SAFETY: L3: the continuation is free, so that only `self` uses it.
         let this = unsafe { &mut *cont.as_ptr() };
         debug_assert_eq!(this.vm.state(), VMContState::Free);
         debug_assert!(this.slots.is_empty());
@@ -175,11 +180,11 @@ impl Continuations {
         Ok(cont.cast())
     }
 
-    /// Takes the continuation that was freed last.
+    /// Takes the continuation that was freed last, if one is free.
     fn take_free(&mut self) -> Option<NonNull<Continuation>> {
         let context = self.context_mut();
         let free = NonNull::new(context.free)?;
-        // SAFETY: C4.
+        // SAFETY: C4, C2: `free` is a free continuation of this store, which nothing else uses.
         context.free = unsafe { free.as_ref() }.parent;
         Some(free.cast())
     }
@@ -187,12 +192,16 @@ impl Continuations {
     /// The free continuations (C4).
     fn free(&self) -> impl Iterator<Item = NonNull<VMContRef>> + '_ {
         std::iter::successors(NonNull::new(self.context_ref().free), |free| {
-            // SAFETY: C4.
+            // SAFETY: C4, C2: `free` is a free continuation of this store, which nothing else uses.
             NonNull::new(unsafe { free.as_ref() }.parent)
         })
     }
 
-    /// One more continuation.
+    /// Allocates one more continuation.
+    ///
+    /// # Errors
+    ///
+    /// If the store has as many as it may have, or if there is no memory.
     #[cold]
     fn grow(&mut self) -> Result<NonNull<Continuation>, Error> {
         let limit = self.pool().config().continuations_per_store;
@@ -202,11 +211,11 @@ impl Continuations {
         self.arena.grow()
     }
 
-    /// A stack, idle or the pool's.
+    /// Takes an idle stack of this store, or one from the pool.
     ///
     /// # Errors
     ///
-    /// If the engine has as many as it may, or the system has no memory or addresses for one.
+    /// If the engine has as many stacks as it may have, or if the system has no memory or addresses for one.
     #[inline]
     pub(crate) fn take_stack(&mut self) -> Result<PooledStack, Error> {
         self.stacks.take()
@@ -218,13 +227,14 @@ impl Continuations {
         self.stacks.put(stack);
     }
 
-    /// Ends a continuation of which nothing runs any more: its stack and its `VMContRef` are for others now.
+    /// Ends a continuation that has run. Its stack and its `VMContRef` become free for other continuations.
     ///
     /// # Safety
     ///
-    /// `cont` is one of `self`'s, it is running, and its function has returned or was unwound.
+    /// `cont` is a running continuation of `self`, and its function has returned or was unwound, so that nothing runs on its
+    /// stack.
     pub(crate) unsafe fn release(&mut self, cont: NonNull<Continuation>) {
-        // SAFETY: the caller vouches for it; nothing runs on its stack any more.
+        // SAFETY: C2, L1: `cont` is a continuation of `self`. It has ended, so that nothing else borrows it.
         let this = unsafe { &mut *cont.as_ptr() };
         assert_eq!(this.vm.state(), VMContState::Running, "only what runs can end");
         let stack = this.take_stack(self.backend);
@@ -232,14 +242,14 @@ impl Continuations {
         self.recycle(cont);
     }
 
-    /// Ends a fresh continuation, which will never run. No reference to it stays usable.
+    /// Ends a fresh continuation, which will never run. No reference to the continuation stays usable (C1).
     ///
     /// # Safety
     ///
-    /// `cont` is one of `self`'s, and fresh.
+    /// `cont` is a fresh continuation of `self`.
     pub unsafe fn discard(&mut self, cont: NonNull<VMContRef>) {
         let cont = cont.cast::<Continuation>();
-        // SAFETY: the caller vouches for it.
+        // SAFETY: C2, L1: `cont` is a continuation of `self`. It does not run, so that nothing else borrows it.
         let this = unsafe { &mut *cont.as_ptr() };
         assert_eq!(this.vm.state(), VMContState::Fresh, "only a fresh continuation has run nothing");
         assert!(this.slot(self.backend).is_none(), "L2");
@@ -247,15 +257,20 @@ impl Continuations {
         self.recycle(cont);
     }
 
-    /// Ends every continuation from `current`, which may be the initial stack, outwards to the host's entry: Wasm was
-    /// unwound past them all.
+    /// Ends every continuation from `current` outwards to the host's entry, because a trap unwound Wasm past all of them (N4). If
+    /// `current` is the initial stack, there is nothing to end.
+    ///
+    /// ```text
+    ///   current --parent--> ... --parent--> the outermost continuation --parent--> initial
+    ///   |<------------------------ these end ----------------------->|
+    /// ```
     ///
     /// # Safety
     ///
-    /// `current` is the stack that ran when Wasm was unwound, and control is back with the host.
+    /// `current` is the stack of `self` that ran when Wasm was unwound, and control is back with the host.
     pub unsafe fn abandon(&mut self, mut current: NonNull<VMContRef>) {
-        // SAFETY: the caller vouches for it: these are running continuations of this store, and nothing goes on on their
-        // stacks. A parent is read before its child is free.
+        // SAFETY: C2: these are running continuations of this store. The contract of `release`: Wasm was unwound past them, so
+        // that nothing runs on their stacks. `release` overwrites `parent`, so that the loop reads `parent` first.
         unsafe {
             while let Some(parent) = NonNull::new(current.as_ref().parent) {
                 assert_eq!(self.backend, Backend::Native, "the libcall backend unwinds stack by stack");
@@ -265,9 +280,10 @@ impl Continuations {
         }
     }
 
-    /// Puts a continuation without a stack where the next `cont.new` finds it.
+    /// Puts a continuation without a stack on the `free` list, where the next `cont.new` finds it (C4).
     fn recycle(&mut self, cont: NonNull<Continuation>) {
-        // SAFETY: it is of this store, and nothing refers to it usefully (L3).
+        // SAFETY: C2, L3: `cont` is a continuation of this store, and no reference to it is usable, so that nothing else
+        // borrows it.
         let this = unsafe { &mut *cont.as_ptr() };
         self.slots -= this.slots.len();
         if this.slots.capacity() > MAX_KEPT_SLOTS {
@@ -284,9 +300,11 @@ impl Continuations {
         self.arena.len() as usize - self.free().count()
     }
 
-    /// What there is, counted. To find the resident memory takes a system call for each stack.
+    /// Counts the continuations and their memory. Cost: a system call or more for each stack, to find the resident memory, and
+    /// linear in the number of continuations that the store has made.
     pub fn statistics(&self) -> Statistics {
-        // SAFETY: they are initialised, and who changes a stack has `self` to itself.
+        // SAFETY: C2: the continuations are initialised. A change of a continuation's stack needs `&mut self` or compiled code,
+        // which does not run while the runtime has `self`.
         let in_use = self.arena.iter().filter_map(|cont| unsafe { cont.as_ref() }.slot(self.backend));
         Statistics {
             alive: self.alive(),
@@ -299,19 +317,20 @@ impl Continuations {
         }
     }
 
-    /// The place of a continuation in this store, from which [`Continuations::get`] finds it again.
+    /// The index of a continuation in this store. [`Continuations::get`] finds the continuation by this index.
     ///
     /// # Safety
     ///
     /// `obj` is a reference that this store made, usable or not.
     pub unsafe fn index(&self, obj: VMContObj) -> u32 {
-        // SAFETY: every reference that a store made points to one of its continuations (C2, L1).
+        // SAFETY: C2, L1: a reference that this store made points to a `Continuation` of this store, even if it is stale.
         let index = unsafe { (*obj.contref.as_ptr().cast::<Continuation>()).index };
         debug_assert_eq!(self.arena.at(index).cast(), obj.contref);
         index
     }
 
-    /// The reference with this revision to the continuation at `index`, whether usable or not.
+    /// The reference with this revision to the continuation at `index`, whether usable or not (C1). Returns `None` if the store
+    /// has made no continuation with that index.
     pub fn get(&self, index: u32, revision: usize) -> Option<VMContObj> {
         let known = index < self.arena.len();
         known.then(|| VMContObj { contref: self.arena.at(index).cast(), revision })
@@ -326,11 +345,12 @@ impl Continuations {
 impl Drop for Continuations {
     fn drop(&mut self) {
         let backend = self.backend;
-        // SAFETY: they are initialised, and with the store gone nobody else refers to them.
+        // SAFETY: C2: the continuations are initialised. The store ends, so that nothing else uses them.
         self.stacks.leave(
             self.arena.iter().filter_map(|mut cont| unsafe { cont.as_mut() }.take_abandoned_stack(backend)),
         );
-        // SAFETY: `new` leaked it. Only `stacks` has its address, and does not use it any more.
+        // SAFETY: `new` leaked the box. `stacks` has the address too, and does not use it after `leave`. The addresses that
+        // `context` and `initial` gave out are valid only as long as `self`.
         drop(unsafe { Box::from_raw(self.context.as_ptr()) });
     }
 }

@@ -1,4 +1,4 @@
-//! The stacks of a store: those that its continuations have are theirs; idle ones wait here for the next.
+//! The idle stacks of a store, which wait here for the next continuations. A stack in use belongs to its continuation.
 //!
 //! ```text
 //!            take, put: compiled code too                 cool down: half of the list
@@ -17,71 +17,76 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Stacks {
     pool: Arc<StackPool>,
-    /// The store's, whose list has the idle stacks that have not been trimmed (C4).
+    /// The store's context. Its list has the hot stacks: those that are idle and have not been trimmed (C4).
     context: NonNull<VMContinuationContext>,
-    /// Stacks that nothing runs on and that have been trimmed, the one used last at the end.
+    /// Idle stacks that have been trimmed or come from the pool. The one used last is at the end.
     idle: Vec<PooledStack>,
-    /// How many stacks may be idle: here, or on the list.
+    /// The most stacks that may be idle, in `idle` and on the list together.
     max_idle: usize,
-    /// How many may be on the list: as many as are, and `context.room`.
+    /// The most stacks that may be on the list: those that are there, and `context.room` more.
     max_hot: usize,
-    /// Whether the pool knows of this store.
+    /// Whether the pool counts this store among those that share the pool.
     joined: bool,
-    /// Stacks in use or idle.
+    /// The number of stacks in use or idle.
     count: usize,
 }
 
 impl Stacks {
-    /// None yet, of a store with this context, which outlives them.
+    /// The stacks of a store that has none yet. `context` is that store's context, and outlives the result.
     pub(super) fn new(pool: Arc<StackPool>, context: NonNull<VMContinuationContext>) -> Stacks {
         Stacks { pool, context, idle: Vec::new(), max_idle: 0, max_hot: 0, joined: false, count: 0 }
     }
 
-    /// The pool that they are from.
+    /// The pool that the stacks come from.
     pub(super) fn pool(&self) -> &Arc<StackPool> {
         &self.pool
     }
 
-    /// How many are in use or idle.
+    /// The number of stacks in use or idle.
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// How many are on the list and may be, and how many are trimmed and idle and may be idle in all.
+    /// The number of stacks on the list, the most that may be there, the number in `idle`, and the most that may be idle in all.
     #[cfg(test)]
     pub(super) fn counts(&self) -> [usize; 4] {
         [self.hot().count(), self.max_hot, self.idle.len(), self.max_idle]
     }
 
     fn context(&mut self) -> &mut VMContinuationContext {
-        // SAFETY: it is there as long as `self`; compiled code of this store does not run while the runtime has `self`.
+        // SAFETY: the context outlives `self`. Compiled code of this store does not run while the runtime has `self`.
         unsafe { self.context.as_mut() }
     }
 
     /// The idle stacks on the list.
     fn hot(&self) -> impl Iterator<Item = NonNull<VMStackHeader>> + '_ {
-        // SAFETY: as in `context`.
+        // SAFETY: the context outlives `self`. Compiled code of this store does not run while the runtime has `self`.
         let first = unsafe { self.context.as_ref() }.stacks;
         std::iter::successors(NonNull::new(first), |stack| {
-            // SAFETY: C4.
+            // SAFETY: C4: a stack on the list is idle and of this store, so that its header is intact.
             NonNull::new(unsafe { stack.as_ref() }.next)
         })
     }
 
-    /// The numbers of the idle stacks in the pool.
+    /// The slots, in the pool, of the idle stacks.
     pub(super) fn idle_slots(&self) -> impl Iterator<Item = u32> + '_ {
-        // SAFETY: C4.
+        // SAFETY: C4: a stack on the list is idle and of this store, so that its header is intact.
         let hot = self.hot().map(|header| unsafe { header.as_ref() }.slot);
         hot.chain(self.idle.iter().map(PooledStack::slot))
     }
 
-    /// A stack, idle or the pool's.
+    /// Takes an idle stack, or one from the pool.
+    ///
+    /// # Errors
+    ///
+    /// If the pool has none to give.
     #[inline]
     pub(super) fn take(&mut self) -> Result<PooledStack, Error> {
         let context = self.context();
         if let Some(header) = NonNull::new(context.stacks) {
             context.room += 1;
-            // SAFETY: C4.
+            // SAFETY: C4: the stack is idle and on the list once, so that nothing else takes it. Only `into_header` makes
+            // headers.
             unsafe {
                 context.stacks = header.as_ref().next;
                 return Ok(PooledStack::from_header(header));
@@ -93,23 +98,23 @@ impl Stacks {
         }
     }
 
-    /// A stack of the pool's, and some to keep.
+    /// Takes a batch of stacks from the pool, keeps all but one as idle, and returns that one.
     #[cold]
     fn take_from_pool(&mut self) -> Result<PooledStack, Error> {
         if !self.joined {
             self.pool.join();
             self.joined = true;
         }
-        // As many as there are: a store with one continuation has no use for a batch.
+        // The store asks for as many stacks as it has already: a store with one continuation has no use for a large batch.
         let max_idle = self.pool.take(self.count, &mut self.idle)?;
-        // There were none before.
+        // `idle` was empty before, so that all stacks in it are new.
         self.count += self.idle.len();
         let stack = self.idle.pop().expect("the pool adds one at least");
         self.set_max_idle(max_idle);
         Ok(stack)
     }
 
-    /// Notes how many idle stacks there may be, and makes the list no longer than half of that.
+    /// Notes the most stacks that may be idle, and makes the list no longer than half of that.
     fn set_max_idle(&mut self, max_idle: usize) {
         self.max_idle = max_idle;
         self.max_hot = self.pool.max_hot().min(max_idle / 2);
@@ -120,7 +125,7 @@ impl Stacks {
         }
     }
 
-    /// Takes back a stack that nothing runs on.
+    /// Takes back a stack that nothing runs on, and keeps it as idle or gives it to the pool.
     #[inline]
     pub(super) fn put(&mut self, mut stack: PooledStack) {
         if self.context().room == 0 && self.max_hot > 0 {
@@ -130,7 +135,7 @@ impl Stacks {
             match stack.into_header() {
                 Ok(mut header) => {
                     let context = self.context();
-                    // SAFETY: the header is this stack's own.
+                    // SAFETY: M2: the header is in the memory of this stack, which has one owner.
                     unsafe { header.as_mut() }.next = context.stacks;
                     context.stacks = header.as_ptr();
                     context.room -= 1;
@@ -144,12 +149,18 @@ impl Stacks {
         self.give_back_surplus();
     }
 
-    /// Trims all stacks on the list but the first `keep`; there are so many.
+    /// Trims all stacks on the list but the first `keep`. The list has `keep` stacks or more.
+    ///
+    /// ```text
+    ///   before   stacks --> 1 --> 2 --> 3 --> 4     idle: 5
+    ///   keep 2   stacks --> 1 --> 2                 idle: 5, 4, 3
+    /// ```
     #[cold]
     fn cool_down(&mut self, keep: usize) {
         let mut link = &raw mut self.context().stacks;
         let mut cool = Vec::new();
-        // SAFETY: C4; `link` is the list's head or one of its members' link.
+        // SAFETY: C4: the stacks on the list are idle, of this store and there once, so that nothing else takes them. `link` is
+        // the head of the list, or the `next` of a stack on the list.
         unsafe {
             for _ in 0..keep {
                 link = &raw mut (**link).next;
@@ -166,7 +177,7 @@ impl Stacks {
         self.give_back_surplus();
     }
 
-    /// Gives the older half of the trimmed stacks back if they are too many.
+    /// If `idle` has too many stacks, gives the oldest back to the pool, so that half as many remain as `idle` may have.
     fn give_back_surplus(&mut self) {
         let (idle, max) = (self.idle.len(), self.max_idle - self.max_hot);
         if idle > max {
@@ -178,14 +189,14 @@ impl Stacks {
         }
     }
 
-    /// Gives all back, for good: those that are idle, and `in_use`, which are all others.
+    /// Gives all stacks back to the pool when the store ends: the idle ones, and `in_use`, which are all others.
     pub(super) fn leave(&mut self, in_use: impl Iterator<Item = PooledStack>) {
         let mut stacks = mem::take(&mut self.idle);
         let trimmed = stacks.len();
         stacks.reserve_exact(self.count - trimmed);
         stacks.extend(in_use);
         let hot: Vec<_> = self.hot().collect();
-        // SAFETY: C4; the list goes with the store.
+        // SAFETY: C4: the stacks on the list are idle and there once. The store ends, so that nothing takes from the list again.
         stacks.extend(hot.into_iter().map(|header| unsafe { PooledStack::from_header(header) }));
         debug_assert_eq!(stacks.len(), self.count);
         if self.joined {

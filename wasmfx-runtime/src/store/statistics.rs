@@ -1,26 +1,26 @@
-//! What a store's continuations are and take, in numbers.
+//! The numbers of a store's continuations and stacks.
 
 use std::fmt;
 
-/// What a store's continuations are and take.
+/// The numbers of a store's continuations and stacks, and of the memory that the stacks take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
     /// Continuations that are fresh, running or suspended.
     pub alive: usize,
-    /// The most that were alive at a time.
+    /// The most continuations that were alive at a time.
     pub peak: usize,
     /// Continuations that were ever made.
     pub created: u64,
-    /// Stacks in use by continuations, or idle and kept for the next.
+    /// Stacks in use by continuations, or idle and kept by the store for the next ones.
     pub stacks: usize,
-    /// Bytes of address space that those stacks have, with their guards.
+    /// Bytes of address space of those stacks, with their guards.
     pub bytes_reserved: usize,
-    /// Bytes of memory that those stacks have; `None` if the system does not tell.
+    /// Bytes of memory that those stacks occupy; `None` if the system does not tell.
     pub bytes_resident: Option<usize>,
-    /// Whether the engine guards stacks by memory protection, and not by what is cheaper: because it is configured so, or
-    /// the system has nothing else, or has refused it, as Linux does once the process locks its memory. Each of those stacks
-    /// takes two of the process's mappings.
+    /// Whether the engine guards some stacks, of this store or of others, by memory protection, and not by cheaper means. This
+    /// is so if the engine is configured so, if the system has no cheaper means, or if the system has refused them, as Linux
+    /// does when the process locks its memory. Each stack that is guarded so takes two of the process's mappings.
     pub guards_by_mprotect: bool,
 }
 

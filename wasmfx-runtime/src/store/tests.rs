@@ -1,5 +1,5 @@
-//! Continuations and stacks as compiled code and the runtime make, use and end them. What compiled code does is done by a
-//! model of it: what matters to the context.
+//! Property tests: compiled code and the runtime make, use and end continuations and stacks in any order. A model stands for
+//! compiled code, and does to the context what compiled code does.
 
 use super::*;
 use crate::pool::PoolConfig;
@@ -9,12 +9,13 @@ use std::mem;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// By compiled code if it can?
+    /// Makes a continuation with so many parameters and results; whether compiled code does that, if it can.
     New(u32, u32, bool),
-    /// The nth reference that is usable, its stack by compiled code if it can?
+    /// Resumes by the nth usable reference; whether compiled code takes the stack of a fresh one, if it can.
     Resume(usize, bool),
-    /// Of the nth that runs: is it captured, or does it end, and that by compiled code if it can?
+    /// The nth running one leaves its stack; whether it ends, rather than is captured; whether compiled code ends it, if it can.
     Leave(usize, bool, bool),
+    /// Discards by the nth usable reference, if that is to a fresh one.
     Discard(usize),
 }
 
@@ -29,11 +30,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What compiled code does for `cont.new`, if it can: `wasmfx-cranelift`, `native/create.rs`.
+/// Does what compiled code does for `cont.new`, if it can: `wasmfx-cranelift`, `native/create.rs`.
 fn compiled_new(all: &mut Continuations, params: u32) -> Option<NonNull<VMContRef>> {
     let context = all.context_mut();
     let mut free = NonNull::new(context.free).filter(|_| params as usize <= INLINE_ARGS)?;
-    // SAFETY: C4.
+    // SAFETY: C4, C2: `free` is a free continuation of this store, which nothing else uses.
     let cont = unsafe { free.as_mut() };
     context.free = cont.parent;
     context.created += 1;
@@ -43,25 +44,25 @@ fn compiled_new(all: &mut Continuations, params: u32) -> Option<NonNull<VMContRe
     Some(free)
 }
 
-/// What compiled code does for a fresh continuation, if it can: `native/mod.rs`.
+/// Does what compiled code does to give a fresh continuation a stack, if it can: `native/start.rs`.
 fn compiled_start(all: &mut Continuations, cont: &mut VMContRef) -> bool {
     let context = all.context_mut();
     let Some(stack) = NonNull::new(context.stacks) else { return false };
-    // SAFETY: C4.
+    // SAFETY: C4: a stack on the list is idle and of this store, so that its header is intact.
     context.stacks = unsafe { stack.as_ref() }.next;
     context.room += 1;
     cont.stack = stack.as_ptr();
     true
 }
 
-/// What entry code does once the function has returned, if it can: `native/entry.rs`.
+/// Does what entry code does when the function has returned, if it can: `native/entry.rs`.
 fn compiled_end(all: &mut Continuations, cont: &mut VMContRef) -> bool {
     let context = all.context_mut();
     if context.room == 0 || cont.stack.is_null() {
         return false;
     }
     context.room -= 1;
-    // SAFETY: it is this continuation's stack.
+    // SAFETY: L2: `cont.stack` is the header of this continuation's own stack.
     unsafe { (*cont.stack).next = context.stacks };
     context.stacks = mem::replace(&mut cont.stack, ptr::null_mut());
     (cont.stack_limit, cont.resume) = (0, ptr::null_mut());
@@ -70,17 +71,17 @@ fn compiled_end(all: &mut Continuations, cont: &mut VMContRef) -> bool {
     true
 }
 
-/// What `native::finish` does, and, where stacks have no records, what the libcall backend does.
+/// Does what `native::finish` does, or, where stacks have no headers, what the libcall backend does.
 ///
 /// # Safety
 ///
-/// `cont` runs, as far as `all` knows.
+/// `cont` is a continuation of `all`, and in state `Running`.
 unsafe fn end_by_runtime(all: &mut Continuations, cont: NonNull<VMContRef>) {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: C2, L1: `cont` is a continuation of `all`. The contract of `release`: nothing really runs on its stack.
     unsafe {
         match (*cont.cast::<Continuation>().as_ptr()).fiber_part().unwrap().stack.take() {
             None => all.release(cont.cast()),
-            // Without a fiber, of which there is none here.
+            // As `release` does, but without a fiber: this test makes none.
             Some(stack) => {
                 all.put_stack(stack);
                 all.recycle(cont.cast());
@@ -89,14 +90,14 @@ unsafe fn end_by_runtime(all: &mut Continuations, cont: NonNull<VMContRef>) {
     }
 }
 
-/// Takes the nth, if there are any.
+/// Takes the nth element, counted modulo the length, if there are any.
 fn nth<T>(all: &mut Vec<T>, n: usize) -> Option<T> {
     (!all.is_empty()).then(|| all.swap_remove(n % all.len()))
 }
 
 proptest! {
-    /// Whatever is made, resumed, captured and ended, references are usable once, counts are right, and nothing is
-    /// lost. What resumes and captures do to a `VMContRef` is done here by hand.
+    /// In any sequence of steps each reference is usable once, the counts are right, and no stack is lost. The test itself does
+    /// to a `VMContRef` what resumes and captures do.
     #[test]
     fn a_reference_is_usable_once(
         limit in prop_oneof![0u32..50, Just(1000)],
@@ -117,11 +118,12 @@ proptest! {
         };
         let pool = Arc::new(StackPool::new(config).unwrap());
         let mut all = Continuations::new(pool.clone());
-        // Usable references, those to fresh ones with their slots; what runs, with its slots; and every reference ever.
+        // Usable references, those to fresh ones with their slots; running continuations, with their slots; and every reference
+        // that was ever made.
         let (mut usable, mut running) = (Vec::<(VMContObj, Option<usize>, usize)>::new(), Vec::new());
         let mut ever: HashMap<(usize, usize), VMContObj> = HashMap::new();
         let (mut slots, mut created, mut peak) = (0, 0, 0);
-        // Many at first, so that there are batches to give back.
+        // Many continuations run first, so that there are batches of stacks to give back.
         let many = (0..start).flat_map(|_| [Step::New(1, 1, true), Step::Resume(usize::MAX, true)]);
         let end = (0..start).map(|i| Step::Leave(0, true, i % 3 > 0));
         for step in many.chain(end).chain(steps) {
@@ -135,7 +137,7 @@ proptest! {
                         Err(_) => prop_assert!(full),
                         Ok(contref) => {
                             prop_assert!(!full);
-                            // SAFETY: it has just been made.
+                            // SAFETY: C2: the continuation has just been made by `all`.
                             let vm = unsafe { contref.as_ref() };
                             prop_assert!(vm.values.capacity >= capacity);
                             let obj = VMContObj { contref, revision: vm.revision };
@@ -148,7 +150,7 @@ proptest! {
                     }
                 }
                 Step::Resume(n, compiled) => if let Some((obj, fresh, own)) = nth(&mut usable, n) {
-                    // SAFETY: it is alive, and nothing else borrows it.
+                    // SAFETY: C2, L1: `obj` points to a continuation of `all`, and nothing else borrows it.
                     let this = unsafe { &mut *obj.contref.cast::<Continuation>().as_ptr() };
                     if fresh.is_some() && !(compiled && compiled_start(&mut all, &mut this.vm)) {
                         match all.take_stack() {
@@ -170,7 +172,7 @@ proptest! {
                     running.push((obj.contref, own));
                 }
                 Step::Leave(n, ends, compiled) => if let Some((contref, own)) = nth(&mut running, n) {
-                    // SAFETY: it runs, as far as `all` knows, and has a stack.
+                    // SAFETY: C2, L1: `contref` points to a continuation of `all`, which is in state `Running` and has a stack.
                     unsafe {
                         let this = contref.cast::<Continuation>().as_ptr();
                         if !ends {
@@ -190,7 +192,7 @@ proptest! {
                     if let (obj, Some(own), _) = usable[n] {
                         usable.swap_remove(n);
                         slots -= own;
-                        // SAFETY: it is fresh.
+                        // SAFETY: the contract of `discard`: the continuation is a fresh one of `all`.
                         unsafe { all.discard(obj.contref) };
                     }
                 }
@@ -204,11 +206,12 @@ proptest! {
             prop_assert!(hot + idle <= max_idle.max(1));
             let held = usable.iter().filter(|(_, fresh, _)| fresh.is_none()).count() + running.len();
             prop_assert_eq!(out, held + hot + idle);
-            // SAFETY: they are all of `all` (C2).
+            // SAFETY: C2: all references are to continuations of `all`.
             let fit = ever.values().filter(|obj| unsafe { obj.contref.as_ref() }.revision == obj.revision);
-            // Those that are usable, and of those that are free the next one's, which nobody has yet.
+            // A reference with the current revision of its continuation is usable. Nobody has a reference with the revision of
+            // a free continuation: the next `cont.new` makes the first.
             for obj in fit {
-                // SAFETY: as above.
+                // SAFETY: C2: all references are to continuations of `all`.
                 let state = unsafe { obj.contref.as_ref() }.state();
                 let has = usable.iter().any(|(other, ..)| other == obj);
                 prop_assert_eq!(has, matches!(state, VMContState::Fresh | VMContState::Suspended));
@@ -216,7 +219,7 @@ proptest! {
             }
         }
         drop(all);
-        // All stacks are back.
+        // All stacks are back in the pool: another store can take them.
         let mut next = Continuations::new(pool);
         let mut taken = Vec::new();
         while let Ok(stack) = next.take_stack() {
