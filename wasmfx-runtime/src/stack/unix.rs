@@ -315,10 +315,15 @@ impl Drop for Reservation {
     }
 }
 
-/// Bytes of address space for a stack of `size` bytes: the stack, its colour and its guard. `None` if they overflow.
+/// Bytes of address space for a stack of `size` bytes: the stack, its colour and its guard, and a page more if those are an even
+/// number of pages. `None` if they overflow.
+///
+/// A TLB finds its set by the low bits of a page's number. With an odd number of pages per slot, the pages at the tops of the stacks
+/// go to all sets in turn. With an even number they would compete for half of the sets, or fewer: `docs/tuning.md`.
 pub(crate) fn slot_size(size: usize) -> Option<usize> {
     let page = rustix::param::page_size();
-    size.checked_add(COLOUR * (COLOURS - 1))?.checked_next_multiple_of(page)?.checked_add(page)
+    let size = size.checked_add(COLOUR * (COLOURS - 1))?.checked_next_multiple_of(page)?.checked_add(page)?;
+    if (size / page).is_multiple_of(2) { size.checked_add(page) } else { Some(size) }
 }
 
 #[cold]
