@@ -312,21 +312,12 @@ fn a_trap_behind_an_adapter_that_the_host_swallows() {
     });
 }
 
-/// The component that is called throws and catches, without a continuation if `x` is 0, and with one if it is 1. Its thread
-/// stays the current one.
-const THROWS: &str = r#"(component
+/// A component that calls `f` of another, with a number each way, in its own `g`: to be made with the core module of the callee.
+fn calls(callee: &str) -> String {
+    format!(
+        r#"(component
     (component $B
-      (core module $M
-        (tag $e)
-        (type $ft (func)) (type $ct (cont $ft)) (elem declare func $throws)
-        (func $throws (throw $e))
-        (func (export "f") (param i32) (result i32)
-          (block $h
-            (if (local.get 0)
-              (then (try_table (catch $e $h) (resume $ct (cont.new $ct (ref.func $throws)))))
-              (else (try_table (catch $e $h) (call $throws))))
-            (unreachable))
-          (i32.const 42)))
+      {callee}
       (core instance $m (instantiate $M))
       (func (export "f") (param "x" u32) (result u32) (canon lift (core func $m "f"))))
     (component $A
@@ -339,7 +330,23 @@ const THROWS: &str = r#"(component
       (func (export "g") (param "x" u32) (result u32) (canon lift (core func $m "g"))))
     (instance $b (instantiate $B))
     (instance $a (instantiate $A (with "f" (func $b "f"))))
-    (export "g" (func $a "g")))"#;
+    (export "g" (func $a "g")))"#
+    )
+}
+
+/// The component that is called throws and catches, without a continuation if `x` is 0, and with one if it is 1. Its thread
+/// stays the current one.
+const THROWS: &str = r#"(core module $M
+        (tag $e)
+        (type $ft (func)) (type $ct (cont $ft)) (elem declare func $throws)
+        (func $throws (throw $e))
+        (func (export "f") (param i32) (result i32)
+          (block $h
+            (if (local.get 0)
+              (then (try_table (catch $e $h) (resume $ct (cont.new $ct (ref.func $throws)))))
+              (else (try_table (catch $e $h) (call $throws))))
+            (unreachable))
+          (i32.const 42)))"#;
 
 #[test]
 fn a_throw_that_is_caught_behind_an_adapter() {
@@ -348,7 +355,7 @@ fn a_throw_that_is_caught_behind_an_adapter() {
             let mut config = config();
             config.wasm_component_model(true).concurrency_support(concurrency);
             let engine = Engine::new(&config).unwrap();
-            let component = Component::new(&engine, THROWS).unwrap();
+            let component = Component::new(&engine, calls(THROWS)).unwrap();
             let linker = Linker::<()>::new(&engine);
             for x in [0u32, 1] {
                 let mut store = Store::new(&engine, ());
@@ -419,22 +426,7 @@ fn a_task_return_that_is_not_the_callees() {
     });
 }
 
-const CALLS: &str = r#"(component
-    (component $B
-      (core module $M (func (export "f") (param i32) (result i32) (local.get 0)))
-      (core instance $m (instantiate $M))
-      (func (export "f") (param "x" u32) (result u32) (canon lift (core func $m "f"))))
-    (component $A
-      (import "f" (func $f (param "x" u32) (result u32)))
-      (core func $lf (canon lower (func $f)))
-      (core module $M
-        (import "" "f" (func $f (param i32) (result i32)))
-        (func (export "g") (param i32) (result i32) (call $f (local.get 0))))
-      (core instance $m (instantiate $M (with "" (instance (export "f" (func $lf))))))
-      (func (export "g") (param "x" u32) (result u32) (canon lift (core func $m "g"))))
-    (instance $b (instantiate $B))
-    (instance $a (instantiate $A (with "f" (func $b "f"))))
-    (export "g" (func $a "g")))"#;
+const RETURNS: &str = r#"(core module $M (func (export "f") (param i32) (result i32) (local.get 0)))"#;
 
 const NESTED: &str = r#"(module (tag $e)
     (type $ft (func)) (type $ct (cont $ft)) (elem declare func $throws)
@@ -452,7 +444,7 @@ fn an_epoch_callback_whose_wasm_traps() {
         let mut config = config();
         config.wasm_component_model(true).epoch_interruption(true);
         let engine = Engine::new(&config).unwrap();
-        let component = Component::new(&engine, CALLS).unwrap();
+        let component = Component::new(&engine, calls(RETURNS)).unwrap();
         let module = Module::new(&engine, NESTED).unwrap();
         let linker = Linker::<u32>::new(&engine);
         engine.increment_epoch();

@@ -5,7 +5,7 @@ use crate::{prefixes, setup, stamp, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Rewrites `patches/` from the commits in `wasmtime/`.
@@ -114,20 +114,16 @@ pub fn check_series() -> Result<usize> {
     if !dirty.is_empty() {
         problems.push(format!("wasmtime/ has changes that are in no commit:\n{dirty}"));
     }
-    let mut files = BTreeMap::new();
-    for file in stamp::patch_files(&root)? {
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        files.insert(name, fs::read_to_string(file)?);
-    }
+    let patches = Patch::read_all(&root)?;
+    let files: BTreeMap<_, _> = patches.iter().map(|patch| (&patch.name, &patch.text)).collect();
     let series = series(&tree)?;
-    for name in files.keys().chain(series.keys().filter(|n| !files.contains_key(*n))) {
-        if files.get(name) != series.get(name) {
+    for name in files.keys().copied().chain(series.keys().filter(|n| !files.contains_key(n))) {
+        if files.get(name).copied() != series.get(name) {
             problems.push(format!(
                 "patches/{name} is not what wasmtime/ holds: run `cargo xtask patches export`"
             ));
         }
     }
-    let patches = Patch::read_all(&root)?;
     for patch in &patches {
         if let Err(problem) = patch.check() {
             problems.push(format!("patches/{}: {problem}", patch.name));
@@ -139,7 +135,7 @@ pub fn check_series() -> Result<usize> {
     if !problems.is_empty() {
         bail!("{}", problems.join("\n"));
     }
-    Ok(files.len())
+    Ok(patches.len())
 }
 
 /// Prints a line per patch: lines added and removed, files, subject; by group.
@@ -203,20 +199,26 @@ pub struct TableArgs {
     wasmfx_git: Option<String>,
     /// Paths relative to this folder, in place of absolute ones
     #[arg(long, value_name = "DIR", conflicts_with = "git")]
-    relative_to: Option<std::path::PathBuf>,
+    relative_to: Option<PathBuf>,
+}
+
+/// A crate's name, and where it lies.
+type Crate = (String, PathBuf);
+
+/// The crates of this project, and those that are patched, which lie in `tree`.
+pub fn crates(root: &Path, tree: &Path) -> Result<[Vec<Crate>; 2]> {
+    let ours = ["wasmfx-cranelift", "wasmfx-runtime"].map(|name| (name.to_string(), root.join(name)));
+    let mut theirs: Vec<_> =
+        setup::fetch(root)?.into_iter().map(|p| (p.name, tree.join(p.path_in_vcs))).collect();
+    theirs.sort();
+    Ok([ours.into(), theirs])
 }
 
 /// Prints the `[patch]` table that an embedder's own workspace needs.
 pub fn table(args: &TableArgs) -> Result<ExitCode> {
     setup::ensure()?;
     let root = tools::root();
-    let mut ours: Vec<_> =
-        ["wasmfx-cranelift", "wasmfx-runtime"].map(|n| (n.to_string(), root.join(n))).into();
-    let mut theirs: Vec<_> = setup::fetch(&root)?
-        .into_iter()
-        .map(|p| (p.name, root.join(stamp::TREE).join(p.path_in_vcs)))
-        .collect();
-    theirs.sort();
+    let [mut ours, mut theirs] = crates(&root, &root.join(stamp::TREE))?;
     let base = args.relative_to.as_ref().map(|dir| dir.canonicalize().context("no such folder"));
     let base = base.transpose()?;
     println!("[patch.crates-io]");
@@ -245,7 +247,7 @@ pub fn table(args: &TableArgs) -> Result<ExitCode> {
 }
 
 /// `path` as seen from the folder `from`.
-fn relative(path: &Path, from: &Path) -> Result<std::path::PathBuf> {
+fn relative(path: &Path, from: &Path) -> Result<PathBuf> {
     let path = path.canonicalize()?;
     let common = path.components().zip(from.components()).take_while(|(a, b)| a == b).count();
     let ups = from.components().skip(common).map(|_| std::path::Component::ParentDir);

@@ -49,7 +49,6 @@ pub fn ensure_checked(root: &Path) -> Result<()> {
 
 /// Builds each prefix, the whole series first.
 pub fn prefixes() -> Result<ExitCode> {
-    setup::ensure()?;
     patches::check_series()?;
     let root = tools::root();
     let scratch = root.join("target/prefixes");
@@ -70,11 +69,8 @@ pub fn prefixes() -> Result<ExitCode> {
     let log = tools::output(tools::git(&tree, ["log", "--format=%H %s", &format!("{}..HEAD", setup::BASE)]))?;
     let commits: Vec<_> = log.lines().filter_map(|line| line.split_once(' ')).collect();
     for (i, (commit, subject)) in commits.iter().enumerate() {
-        if *subject == setup::REMOVAL {
-            // The tree is whole again once the crates are hooked in.
-            continue;
-        }
-        if builds_with_the_next(subject) {
+        // The tree is whole again once the crates are hooked in, of which the manifests only name the crates.
+        if *subject == setup::REMOVAL || subject.starts_with("manifests: ") {
             continue;
         }
         eprintln!("[{} of {}] up to `{subject}`", i + 1, commits.len());
@@ -95,11 +91,6 @@ pub fn prefixes() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The manifests name what the next patch makes use of.
-fn builds_with_the_next(subject: &str) -> bool {
-    subject.starts_with("manifests: ")
-}
-
 fn run(mut check: Command, subject: &str) -> Result<()> {
     let status = check.stdin(Stdio::null()).status().context("cannot run cargo")?;
     if !status.success() {
@@ -115,11 +106,9 @@ fn manifest(root: &Path, tree: &Path) -> Result<String> {
     );
     text += "wasmtime = \"*\"\nwasmtime-cli = \"*\"\n";
     text += "\n[patch.crates-io]\n";
-    for name in ["wasmfx-cranelift", "wasmfx-runtime"] {
-        writeln!(text, "{name} = {{ path = {:?} }}", root.join(name))?;
-    }
-    for package in setup::fetch(root)? {
-        writeln!(text, "{} = {{ path = {:?} }}", package.name, tree.join(&package.path_in_vcs))?;
+    let [ours, theirs] = patches::crates(root, tree)?;
+    for (name, path) in ours.iter().chain(&theirs) {
+        writeln!(text, "{name} = {{ path = {path:?} }}")?;
     }
     Ok(text)
 }

@@ -38,7 +38,6 @@ use std::sync::Arc;
 /// crate, and own nothing (S1, S2).
 #[derive(Debug)]
 pub struct Continuations {
-    backend: Backend,
     arena: Arena,
     stacks: Stacks,
     /// The object that compiled code shares. It has an allocation of its own, so that its address never changes.
@@ -60,7 +59,6 @@ impl Continuations {
     /// A store's continuations, of which there are none yet. They take their stacks from `pool`, and the backend of `pool`
     /// switches them.
     pub fn new(pool: Arc<StackPool>) -> Continuations {
-        let backend = pool.config().backend;
         let context = Box::leak(Box::new(VMContinuationContext {
             free: ptr::null_mut(),
             stacks: ptr::null_mut(),
@@ -69,12 +67,11 @@ impl Continuations {
             limit_below: pool.wasm_stack() - size_of::<VMStackHeader>(),
             barrier: VMResumeFrame::BARRIER,
             initial: VMContRef::FREE,
-            backend,
+            backend: pool.config().backend,
         }));
         context.initial.resume = &raw mut context.barrier;
         let context = NonNull::from(context);
         Continuations {
-            backend,
             arena: Arena::default(),
             stacks: Stacks::new(pool, context),
             context,
@@ -85,7 +82,7 @@ impl Continuations {
 
     /// The backend that switches the store's stacks.
     pub fn backend(&self) -> Backend {
-        self.backend
+        self.context_ref().backend
     }
 
     /// The object that compiled code shares. The address is valid as long as `self`.
@@ -237,7 +234,7 @@ impl Continuations {
         // SAFETY: C2, L1: `cont` is a continuation of `self`. It has ended, so that nothing else borrows it.
         let this = unsafe { &mut *cont.as_ptr() };
         assert_eq!(this.vm.state(), VMContState::Running, "only what runs can end");
-        let stack = this.take_stack(self.backend);
+        let stack = this.take_stack(self.backend());
         self.put_stack(stack);
         self.recycle(cont);
     }
@@ -252,7 +249,7 @@ impl Continuations {
         // SAFETY: C2, L1: `cont` is a continuation of `self`. It does not run, so that nothing else borrows it.
         let this = unsafe { &mut *cont.as_ptr() };
         assert_eq!(this.vm.state(), VMContState::Fresh, "only a fresh continuation has run nothing");
-        assert!(this.slot(self.backend).is_none(), "L2");
+        assert!(this.slot(self.backend()).is_none(), "L2");
         this.vm.revision += 1;
         self.recycle(cont);
     }
@@ -273,7 +270,7 @@ impl Continuations {
         // that nothing runs on their stacks. `release` overwrites `parent`, so that the loop reads `parent` first.
         unsafe {
             while let Some(parent) = NonNull::new(current.as_ref().parent) {
-                assert_eq!(self.backend, Backend::Native, "the libcall backend unwinds stack by stack");
+                assert_eq!(self.backend(), Backend::Native, "the libcall backend unwinds stack by stack");
                 self.release(current.cast());
                 current = parent;
             }
@@ -305,7 +302,7 @@ impl Continuations {
     pub fn statistics(&self) -> Statistics {
         // SAFETY: C2: the continuations are initialised. A change of a continuation's stack needs `&mut self` or compiled code,
         // which does not run while the runtime has `self`.
-        let in_use = self.arena.iter().filter_map(|cont| unsafe { cont.as_ref() }.slot(self.backend));
+        let in_use = self.arena.iter().filter_map(|cont| unsafe { cont.as_ref() }.slot(self.backend()));
         Statistics {
             alive: self.alive(),
             peak: self.arena.len() as usize,
@@ -344,7 +341,7 @@ impl Continuations {
 
 impl Drop for Continuations {
     fn drop(&mut self) {
-        let backend = self.backend;
+        let backend = self.backend();
         // SAFETY: C2: the continuations are initialised. The store ends, so that nothing else uses them.
         self.stacks.leave(
             self.arena.iter().filter_map(|mut cont| unsafe { cont.as_mut() }.take_abandoned_stack(backend)),
