@@ -102,6 +102,17 @@ mod memory {
     use std::sync::Arc;
 
     #[test]
+    fn a_slot_is_an_odd_number_of_pages() {
+        let page = rustix::param::page_size();
+        for size in (MIN_WASM_STACK..MIN_WASM_STACK + 4 * page).step_by(page / 4) {
+            let slot = crate::stack::slot_size(size).unwrap();
+            assert!(slot.is_multiple_of(page) && !(slot / page).is_multiple_of(2), "{size}: {slot}");
+            assert!(slot >= size + page, "{size}: {slot}");
+        }
+        assert_eq!(crate::stack::slot_size(usize::MAX - page), None);
+    }
+
+    #[test]
     fn stacks_that_do_not_fit_are_an_error() {
         for stack_size in [1 << 47, isize::MAX as usize / 2] {
             let pool = StackPool::new(PoolConfig { max_wasm_stack: stack_size, ..config() }).unwrap();
