@@ -36,6 +36,8 @@ mod processor;
 mod results;
 #[path = "suite/sample.rs"]
 mod sample;
+#[path = "suite/schema.rs"]
+mod schema;
 #[path = "suite/spread.rs"]
 mod spread;
 #[path = "../tests/support/mod.rs"]
@@ -49,7 +51,7 @@ use contestants::{Contestant, Entry, Programs, Wasm};
 use criterion::{Criterion, Throughput};
 use libtest_mimic::{Arguments, Trial};
 use processor::Processors;
-use results::{LeftOut, Measured, Results};
+use schema::{LeftOut, Measured, Results, variable};
 use std::path::Path;
 use std::time::Duration;
 use wasmfx::wasmtime as api;
@@ -66,8 +68,8 @@ fn main() -> Result<()> {
     let (_, best) = *support::backends().last().expect("there is one at least");
     let engine = contestants::engine(best, false)?;
     let all = catalogue::all(&engine)?;
-    if let Some(directory) = std::env::var_os("WASMFX_EXPORT") {
-        return catalogue::export(&engine, &all, Path::new(&directory)).context("WASMFX_EXPORT");
+    if let Some(directory) = std::env::var_os(variable::EXPORT) {
+        return catalogue::export(&engine, &all, Path::new(&directory)).context(variable::EXPORT);
     }
     if !args.bench {
         libtest_mimic::run(&args, trials(all)).exit();
@@ -77,10 +79,10 @@ fn main() -> Result<()> {
     let chosen: Vec<Benchmark> =
         all.into_iter().filter(|benchmark| chooses(&args, &benchmark.name)).collect();
     ensure!(!chosen.is_empty(), "no benchmark has such a name; `--list` lists all");
-    let quick = match std::env::var_os("WASMFX_QUICK") {
+    let quick = match std::env::var_os(variable::QUICK) {
         None => false,
         Some(value) if value == "1" => true,
-        Some(value) => anyhow::bail!("WASMFX_QUICK is {value:?}: set it to 1 or not at all"),
+        Some(value) => anyhow::bail!("{} is {value:?}: set it to 1 or not at all", variable::QUICK),
     };
     let programs = Programs::from_environment()?;
     if !quick {
@@ -95,8 +97,8 @@ fn main() -> Result<()> {
     let benchmarks = interleaved(&chosen, &programs, passes, samples)?;
     println!("{} interleaved samples, medians:", passes * samples);
     benchmarks.iter().for_each(Measured::print);
-    if let Some(path) = std::env::var_os("WASMFX_RESULTS") {
-        Results { quick, benchmarks }.write(Path::new(&path))?;
+    if let Some(path) = std::env::var_os(variable::RESULTS) {
+        Results { quick, machine: None, benchmarks }.write(Path::new(&path))?;
     }
     Ok(())
 }
@@ -183,9 +185,7 @@ fn in_turn(
     measured: &mut Measured,
 ) -> Result<()> {
     let (mut entries, left_out) = contestants::line_up(benchmark, programs)?;
-    for LeftOut { name, why } in left_out {
-        measured.leave_out(name, why);
-    }
+    left_out.into_iter().for_each(|left_out| measured.leave_out(left_out));
     entries.retain(|entry| !measured.leaves_out(entry.name));
     entries.iter().for_each(|entry| measured.enter(entry.name));
     let processors = Processors::new();
@@ -204,7 +204,7 @@ fn in_turn(
                 Err(error) if entry.foreign => {
                     let why = format!("it failed: {}", error.root_cause());
                     eprintln!("{}: {} is left out: {why}", benchmark.name, entry.name);
-                    measured.leave_out(entry.name, why);
+                    measured.leave_out(LeftOut::new(entry.name, &why));
                 }
                 Err(error) => return Err(error),
             }

@@ -2,10 +2,8 @@
 
 mod support;
 
-use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Waker};
-use support::{block_on, each_backend, wait};
+use support::{block_on, each_backend, polled, wait};
 use wasmfx::wasmtime::*;
 
 const MODULE: &str = r#"(module
@@ -82,13 +80,7 @@ fn a_call_dropped_while_the_host_waits() {
         let (mut store, instance) = store(config);
         let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
         for polls in 1..8 {
-            {
-                let mut call = pin!(run.call_async(&mut store, ()));
-                let mut context = Context::from_waker(Waker::noop());
-                for _ in 0..polls {
-                    assert!(call.as_mut().poll(&mut context).is_pending());
-                }
-            }
+            assert!(polled(pin!(run.call_async(&mut store, ())), polls).is_none());
             assert_eq!(block_on(run.call_async(&mut store, ())).unwrap(), 18);
         }
     });
@@ -101,8 +93,7 @@ fn a_wait_that_moves_to_another_thread() {
         let (mut store, instance) = store(config);
         let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
         let mut call = Box::pin(async move { run.call_async(&mut store, ()).await });
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(call.as_mut().poll(&mut context).is_pending());
+        assert!(polled(call.as_mut(), 1).is_none());
         let result = std::thread::spawn(move || block_on(call)).join().unwrap();
         assert_eq!(result.unwrap(), 18);
     });

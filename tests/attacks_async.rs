@@ -1,68 +1,30 @@
 //! Attacks on host calls: async host functions of every kind on continuations, nested and re-entering by `call_async`; futures dropped
 //! at every poll with references live; stores that wait in turn; what panics when it is dropped.
 
+#[path = "support/levels.rs"]
+mod levels;
 mod support;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
-use support::{block_on, each_backend, wait};
+use support::{COLLECTORS, block_on, each_backend, each_collector, names, polled, wait};
 use wasmfx::wasmtime::*;
 
-/// As `LEVELS` of `hostcalls`: `how` has a digit of base four for each level, below a 1.
-const LEVELS: &str = r#"(module
-    (import "" "host" (func $host (param i32)))
-    (import "" "collect" (func $collect))
+/// An async host function, which gets a reference and gives it back.
+const WAIT: &str = r#"
     (import "" "wait" (func $wait (param i32 i32 (ref null $s)) (result (ref null $s))))
-    (type $s (struct (field i32)))
-    (type $ft (func (param i32))) (type $ct (cont $ft))
     (type $wf (func (param i32 i32 (ref null $s)) (result (ref null $s)))) (type $wc (cont $wf))
-    (type $uf (func)) (type $uc (cont $uf)) (tag $t)
-    (elem declare func $host $called $waits $wait)
-    (global $wrong (export "wrong") (mut i32) (i32.const 0))
-    (func (export "churn") (local $i i32)
-      (local.set $i (i32.const 200))
-      (loop $l (drop (struct.new $s (i32.const 9)))
-        (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1))))))
-    (func $check (param $s (ref null $s)) (param $n i32)
-      (if (i32.ne (struct.get $s 0 (local.get $s)) (local.get $n))
-        (then (global.set $wrong (i32.add (global.get $wrong) (i32.const 1))))))
-    (func $called (type $ft) (local $a (ref null $s))
-      (local.set $a (struct.new $s (i32.const 11)))
-      (call $host (local.get 0))
-      (call $check (local.get $a) (i32.const 11)))
-    (func $waits (type $ft) (local $a (ref null $s))
-      (local.set $a (struct.new $s (i32.const 13)))
-      (suspend $t)
-      (call $host (local.get 0))
-      (call $check (local.get $a) (i32.const 13)))
-    (func $level (export "level") (param $how i32)
-      (local $a (ref null $s)) (local $b (ref null $s)) (local $way i32) (local $k (ref null $uc))
-      (local.set $a (struct.new $s (i32.const 111)))
-      (local.set $b (struct.new $s (i32.const 222)))
-      ;; An async host function as body, which gets a reference and gives it back.
-      (call $check (resume $wc (i32.const 1) (i32.const 2) (struct.new $s (i32.const 77)) (cont.new $wc (ref.func $wait)))
-        (i32.const 77))
-      (if (i32.eq (local.get $how) (i32.const 1))
-        (then (call $collect))
-        (else
-          (local.set $way (i32.and (local.get $how) (i32.const 3)))
-          (local.set $how (i32.shr_u (local.get $how) (i32.const 2)))
-          (block $done
-            (block $3 (block $2 (block $1 (block $0
-              (br_table $0 $1 $2 $3 (local.get $way)))
-              (resume $ct (local.get $how) (cont.new $ct (ref.func $host))) (br $done))
-              (resume $ct (local.get $how) (cont.new $ct (ref.func $called))) (br $done))
-              (call $host (local.get $how)) (br $done))
-            (block $h (result (ref $uc))
-              (resume $ct (on $t $h) (local.get $how) (cont.new $ct (ref.func $waits))) (unreachable))
-            (local.set $k)
-            (resume $uc (local.get $k)))))
-      (call $check (local.get $a) (i32.const 111))
-      (call $check (local.get $b) (i32.const 222))))"#;
+    (elem declare func $wait)"#;
+
+/// That function as body.
+const WAITS: &str = r#"
+    (call $check
+      (resume $wc (i32.const 1) (i32.const 2) (struct.new $s (i32.const 77)) (cont.new $wc (ref.func $wait)))
+      (i32.const 77))"#;
 
 /// Counts those that are alive.
 struct Guard(Arc<AtomicUsize>);
@@ -110,9 +72,7 @@ fn linker(engine: &Engine) -> Linker<Data> {
                     caller.gc_async(None).await?;
                     churn.typed::<(), ()>(&caller)?.call_async(&mut caller, ()).await?;
                 }
-                let trace = WasmBacktrace::force_capture(&caller);
-                caller.data_mut().trace =
-                    trace.frames().iter().map(|f| f.func_name().unwrap_or("?").to_owned()).collect();
+                caller.data_mut().trace = names(&WasmBacktrace::force_capture(&caller));
                 Ok(())
             })
         })
@@ -136,25 +96,14 @@ fn linker(engine: &Engine) -> Linker<Data> {
     linker
 }
 
-fn names(mut how: i32) -> Vec<&'static str> {
-    let mut names = vec!["level"];
-    while how != 1 {
-        match how & 3 {
-            1 => names.push("called"),
-            3 => names.push("waits"),
-            _ => {}
-        }
-        names.push("level");
-        how >>= 2;
-    }
-    names.reverse();
-    names
-}
-
 struct Setup {
     store: Store<Data>,
     run: TypedFunc<i32, ()>,
     wrong: Global,
+}
+
+fn module(engine: &Engine) -> Module {
+    Module::new(engine, levels::module(WAIT, WAITS)).unwrap()
 }
 
 fn setup(engine: &Engine, module: &Module) -> Setup {
@@ -175,13 +124,13 @@ impl Setup {
     fn run(&mut self, how: i32) {
         block_on(self.run.call_async(&mut self.store, how)).unwrap();
         self.check(how, "run");
-        let expected = names(how);
+        let expected = levels::names(how);
         let most = expected.len().min(20);
         assert_eq!(self.store.data().trace[..most], expected[..most], "way {how:#x}");
     }
 }
 
-/// A marker, then `levels` digits from a generator.
+/// All of up to three levels, and some of four and five.
 fn ways() -> impl Iterator<Item = i32> {
     let mut state = 12345_u32;
     let random = std::iter::repeat_with(move || {
@@ -189,70 +138,40 @@ fn ways() -> impl Iterator<Item = i32> {
         let levels = 4 + (state >> 30) as i32 % 2;
         1 << (2 * levels) | (state >> 8) as i32 & ((1 << (2 * levels)) - 1)
     });
-    (0..=3)
-        .flat_map(|levels| (0..1 << (2 * levels)).map(move |digits| 1 << (2 * levels) | digits))
-        .chain(random.take(40))
+    levels::ways(3).chain(random.take(40))
 }
-
-const COLLECTORS: [Collector; 3] =
-    [Collector::DeferredReferenceCounting, Collector::Null, Collector::Copying];
 
 #[test]
 fn async_hosts_one_to_five_deep() {
-    each_backend(|config| {
-        for collector in COLLECTORS {
-            let mut config = config();
-            config.collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let module = Module::new(&engine, LEVELS).unwrap();
-            let mut setup = setup(&engine, &module);
-            ways().for_each(|how| setup.run(how));
-        }
+    each_collector(&COLLECTORS, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let mut setup = setup(&engine, &module(&engine));
+        ways().for_each(|how| setup.run(how));
     });
 }
 
 /// The future of a call is dropped after each number of polls; then there is a collection, and the store goes on.
 #[test]
 fn futures_dropped_at_every_poll() {
-    each_backend(|config| {
-        for collector in COLLECTORS {
-            let mut config = config();
-            config.collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let module = Module::new(&engine, LEVELS).unwrap();
-            let mut setup = setup(&engine, &module);
-            for how in [
-                0x1,
-                0x4,
-                0x5,
-                0x6,
-                0x7,
-                0x10 | 0x4,
-                0x1d,
-                0x1f,
-                0x13,
-                0x40 | 0x1b,
-                0x100 | 0x4e,
-                0x400 | 0x0d3,
-            ] {
-                for polls in 1.. {
-                    let done = {
-                        let mut call = Box::pin(setup.run.call_async(&mut setup.store, how));
-                        let mut context = Context::from_waker(Waker::noop());
-                        (0..polls).any(|_| call.as_mut().poll(&mut context).is_ready())
-                    };
-                    setup.check(how, "dropped");
-                    block_on(setup.store.gc_async(None)).unwrap();
-                    if polls % 3 == 0 {
-                        setup.run(how);
-                    }
-                    if done {
-                        assert!(polls > 3);
-                        break;
-                    }
+    each_collector(&COLLECTORS, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let mut setup = setup(&engine, &module(&engine));
+        for how in
+            [0x1, 0x4, 0x5, 0x6, 0x7, 0x10 | 0x4, 0x1d, 0x1f, 0x13, 0x40 | 0x1b, 0x100 | 0x4e, 0x400 | 0x0d3]
+        {
+            for polls in 1.. {
+                let done = polled(pin!(setup.run.call_async(&mut setup.store, how)), polls).is_some();
+                setup.check(how, "dropped");
+                block_on(setup.store.gc_async(None)).unwrap();
+                if polls % 3 == 0 {
+                    setup.run(how);
                 }
-                setup.run(how);
+                if done {
+                    assert!(polls > 3);
+                    break;
+                }
             }
+            setup.run(how);
         }
     });
 }
@@ -262,14 +181,13 @@ fn futures_dropped_at_every_poll() {
 fn stores_dropped_with_their_futures() {
     each_backend(|config| {
         let engine = Engine::new(config().continuation_stack_size(16 << 10)).unwrap();
-        let module = Module::new(&engine, LEVELS).unwrap();
+        let module = module(&engine);
         for polls in 1..30 {
             for how in [0x1d, 0x400 | 0x0d3] {
                 let mut setup = setup(&engine, &module);
                 let guards = setup.store.data().guards.clone();
                 let mut call = Box::pin(async move { setup.run.call_async(&mut setup.store, how).await });
-                let mut context = Context::from_waker(Waker::noop());
-                if (0..polls).any(|_| call.as_mut().poll(&mut context).is_ready()) {
+                if polled(call.as_mut(), polls).is_some() {
                     continue;
                 }
                 if polls % 7 == 0 {
@@ -289,7 +207,7 @@ fn stores_that_wait_in_turn() {
     type Call = Pin<Box<dyn Future<Output = Setup> + Send>>;
     each_backend(|config| {
         let engine = Engine::new(config().continuation_stack_size(16 << 10)).unwrap();
-        let module = Module::new(&engine, LEVELS).unwrap();
+        let module = module(&engine);
         let hows: Vec<i32> = ways().collect();
         let mut calls: Vec<Call> = (0..24)
             .map(|i| {
@@ -386,9 +304,7 @@ fn futures_that_panic() {
                 // Dropped while the bomb is alive, and by the end of the wait.
                 for polls in [2, 3, 10] {
                     let panic = catch_unwind(AssertUnwindSafe(|| {
-                        let mut call = Box::pin(run.call_async(&mut store, 2));
-                        let mut context = Context::from_waker(Waker::noop());
-                        let _ = (0..polls).any(|_| call.as_mut().poll(&mut context).is_ready());
+                        let _ = polled(Box::pin(run.call_async(&mut store, 2)).as_mut(), polls);
                     }))
                     .unwrap_err();
                     assert_eq!(panic.downcast_ref(), Some(&"dropped"), "{export}");

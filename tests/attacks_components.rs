@@ -3,9 +3,10 @@
 
 mod support;
 
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::{Context, Waker};
-use support::{block_on, each_backend, wait};
+use std::pin::pin;
+use support::{FREEING, block_on, each_backend, polled, wait};
 use wasmfx::wasmtime::component::{Component, Linker};
 use wasmfx::wasmtime::*;
 
@@ -89,7 +90,6 @@ fn component(asynchronous: bool) -> String {
 }
 
 const EXPORTS: [&str; 3] = ["one", "two", "three"];
-const COLLECTORS: [Collector; 2] = [Collector::DeferredReferenceCounting, Collector::Copying];
 
 fn configured(config: Config, collector: Collector, concurrency: bool) -> Engine {
     let mut config = config;
@@ -101,7 +101,7 @@ fn configured(config: Config, collector: Collector, concurrency: bool) -> Engine
 #[test]
 fn lowered_imports_and_adapters() {
     each_backend(|config| {
-        for (collector, concurrency) in COLLECTORS.into_iter().flat_map(|c| [(c, true), (c, false)]) {
+        for (collector, concurrency) in FREEING.into_iter().flat_map(|c| [(c, true), (c, false)]) {
             let engine = configured(config(), collector, concurrency);
             let component = Component::new(&engine, component(false)).unwrap();
             let mut linker = Linker::<u32>::new(&engine);
@@ -172,7 +172,7 @@ fn lowered_imports_and_adapters() {
 #[test]
 fn async_lowered_imports() {
     each_backend(|config| {
-        for (collector, concurrency) in COLLECTORS.into_iter().flat_map(|c| [(c, true), (c, false)]) {
+        for (collector, concurrency) in FREEING.into_iter().flat_map(|c| [(c, true), (c, false)]) {
             let engine = configured(config(), collector, concurrency);
             let component = Component::new(&engine, component(false)).unwrap();
             let mut linker = Linker::<()>::new(&engine);
@@ -193,21 +193,12 @@ fn async_lowered_imports() {
                         let mut store = Store::new(&engine, ());
                         let instance = block_on(linker.instantiate_async(&mut store, &component)).unwrap();
                         let run = instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, export).unwrap();
-                        let done = {
-                            let mut call = Box::pin(run.call_async(&mut store, (how, 4)));
-                            let mut context = Context::from_waker(Waker::noop());
-                            (0..polls).any(|_| match call.as_mut().poll(&mut context) {
-                                std::task::Poll::Ready(result) => {
-                                    assert_eq!(result.unwrap().0, u32::from(b'h') * 1000 + 5);
-                                    true
-                                }
-                                std::task::Poll::Pending => false,
-                            })
-                        };
+                        let result = polled(pin!(run.call_async(&mut store, (how, 4))), polls);
                         let _ = block_on(store.gc_async(None));
                         // With concurrency a task goes on, if the store is asked to, after its future is gone.
                         assert!(concurrency || store.continuation_statistics().alive == 0);
-                        if done {
+                        if let Some(result) = result {
+                            assert_eq!(result.unwrap().0, u32::from(b'h') * 1000 + 5);
                             assert_eq!(store.continuation_statistics().alive, 0);
                             break;
                         }
@@ -218,13 +209,11 @@ fn async_lowered_imports() {
     });
 }
 
-use std::future::Future;
-
 /// Tasks of one store that wait in turn, each on continuations, and collect meanwhile; the store goes in the middle of it.
 #[test]
 fn tasks_that_wait_in_turn() {
     each_backend(|config| {
-        for collector in COLLECTORS {
+        for collector in FREEING {
             let mut config = config();
             config.wasm_component_model_async(true);
             let engine = configured(config, collector, true);
@@ -290,20 +279,7 @@ fn tasks_that_wait_in_turn() {
                         .await
                         .unwrap();
                 };
-                let mut future = Box::pin(future);
-                let mut context = Context::from_waker(Waker::noop());
-                let mut polls = 0;
-                let done = loop {
-                    if polls == dropped {
-                        break false;
-                    }
-                    if future.as_mut().poll(&mut context).is_ready() {
-                        break true;
-                    }
-                    polls += 1;
-                };
-                drop(future);
-                if done {
+                if polled(Box::pin(future).as_mut(), dropped).is_some() {
                     assert_eq!(store.continuation_statistics().alive, 0);
                 }
                 store.gc(None).unwrap();

@@ -2,10 +2,13 @@
 //! distance, through suspended and resumed stacks, and through entries of the host that pass them on; what the host calls
 //! directly, which are host functions again; sync limiters that refuse, fail and panic.
 
+#[path = "support/limiter.rs"]
+mod limiter;
 mod support;
 
+use limiter::Limiter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use support::{block_on, each_backend, wait};
+use support::{COLLECTORS, block_on, each_collector, wait};
 use wasmfx::wasmtime::*;
 
 /// `levels` stacks, of which number `catch`, counted from the innermost, catches; at `via` the next is entered through the
@@ -77,6 +80,16 @@ const MODULE: &str = r#"(module
     (func (export "grow") (param i32) (result i32)
       (resume $ct (local.get 0) (i32.const 0) (i32.const 0) (i32.const 0) (cont.new $ct (ref.func $grows)))))"#;
 
+/// What makes structs of one number, and exceptions with the tag `e`, which is the third.
+fn allocators<T>(caller: &mut Caller<'_, T>) -> Result<(StructRefPre, ExnRefPre, Tag)> {
+    let number = FieldType::new(Mutability::Const, StorageType::ValType(ValType::I32));
+    let structs = StructType::new(caller.engine(), [number])?;
+    let structs = StructRefPre::new(&mut *caller, structs);
+    let tag = caller.get_export("e").and_then(|e| e.into_tag()).unwrap();
+    let exceptions = ExnType::from_tag_type(&tag.ty(&*caller))?;
+    Ok((structs, ExnRefPre::new(caller, exceptions), tag))
+}
+
 fn throw<T: 'static>(mut caller: Caller<'_, T>, n: i32) -> Result<()> {
     let churn = caller.get_export("churn").and_then(|e| e.into_func()).unwrap();
     // Before and after what it makes.
@@ -87,116 +100,11 @@ fn throw<T: 'static>(mut caller: Caller<'_, T>, n: i32) -> Result<()> {
     if n == 0 {
         return Ok(());
     }
-    let s = StructType::new(
-        caller.engine(),
-        [FieldType::new(Mutability::Const, StorageType::ValType(ValType::I32))],
-    )?;
-    let allocator = StructRefPre::new(&mut caller, s);
-    let payload = StructRef::new(&mut caller, &allocator, &[Val::I32(n * 10)])?;
-    let tag = caller.get_export("e").and_then(|e| e.into_tag()).unwrap();
-    let ty = ExnType::from_tag_type(&tag.ty(&caller))?;
-    let allocator = ExnRefPre::new(&mut caller, ty);
-    let exception = ExnRef::new(&mut caller, &allocator, &tag, &[Val::I32(n), payload.into()])?;
+    let (structs, exceptions, tag) = allocators(&mut caller)?;
+    let payload = StructRef::new(&mut caller, &structs, &[Val::I32(n * 10)])?;
+    let exception = ExnRef::new(&mut caller, &exceptions, &tag, &[Val::I32(n), payload.into()])?;
     caller.gc(None)?;
     caller.as_context_mut().throw(exception)?
-}
-
-fn each_way(mut run: impl FnMut((i32, i32, i32, i32)) -> (Result<i32>, usize)) {
-    for levels in 0..6 {
-        for catch in -1..=levels {
-            for via in [0, 1, 2, 5, 10, 0b10101, 0b11111, 0b1110] {
-                for parked in [0, 1, levels] {
-                    if parked > levels || (via != 0 && parked != 0) {
-                        continue;
-                    }
-                    let (result, alive) = run((levels, catch, via, parked));
-                    match result {
-                        Ok(value) => assert_eq!(value, catch * 1000 + 77, "{levels} {catch} {via} {parked}"),
-                        Err(error) => {
-                            assert!(
-                                catch < 0 && error.is::<ThrownException>(),
-                                "{levels} {catch} {via} {parked}: {error:?}"
-                            )
-                        }
-                    }
-                    assert_eq!(alive, 0, "{levels} {catch} {via} {parked}");
-                }
-            }
-        }
-    }
-}
-
-const COLLECTORS: [Collector; 3] =
-    [Collector::DeferredReferenceCounting, Collector::Null, Collector::Copying];
-
-#[test]
-fn exceptions_of_sync_hosts() {
-    each_backend(|config| {
-        for collector in COLLECTORS {
-            let mut config = config();
-            config.collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let mut store = Store::new(&engine, ());
-            let throw = Func::wrap(&mut store, throw::<()>);
-            let enter = Func::wrap(
-                &mut store,
-                |mut caller: Caller<'_, ()>, levels: i32, catch: i32, via: i32, parked: i32| -> Result<i32> {
-                    let level = caller.get_export("level").and_then(|e| e.into_func()).unwrap();
-                    level
-                        .typed::<(i32, i32, i32, i32), i32>(&caller)?
-                        .call(&mut caller, (levels, catch, via, parked))
-                },
-            );
-            let module = Module::new(&engine, MODULE).unwrap();
-            let instance = Instance::new(&mut store, &module, &[throw.into(), enter.into()]).unwrap();
-            let level = instance.get_typed_func::<(i32, i32, i32, i32), i32>(&mut store, "level").unwrap();
-            each_way(|way| {
-                let result = level.call(&mut store, way);
-                store.take_pending_exception();
-                (result, store.continuation_statistics().alive)
-            });
-        }
-    });
-}
-
-#[test]
-fn exceptions_of_async_hosts() {
-    each_backend(|config| {
-        for collector in COLLECTORS {
-            let mut config = config();
-            config.collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let mut store = Store::new(&engine, ());
-            let mut linker = Linker::new(&engine);
-            linker
-                .func_wrap("", "throw", |caller: Caller<'_, ()>, n: i32| throw_in_async(caller, n))
-                .unwrap();
-            linker
-                .func_wrap_async(
-                    "",
-                    "level",
-                    |mut caller: Caller<'_, ()>, (levels, catch, via, parked): (i32, i32, i32, i32)| {
-                        Box::new(async move {
-                            wait(1).await;
-                            let level = caller.get_export("level").and_then(|e| e.into_func()).unwrap();
-                            let level = level.typed::<(i32, i32, i32, i32), i32>(&caller)?;
-                            let result = level.call_async(&mut caller, (levels, catch, via, parked)).await;
-                            wait(1).await;
-                            result
-                        })
-                    },
-                )
-                .unwrap();
-            let module = Module::new(&engine, MODULE).unwrap();
-            let instance = block_on(linker.instantiate_async(&mut store, &module)).unwrap();
-            let level = instance.get_typed_func::<(i32, i32, i32, i32), i32>(&mut store, "level").unwrap();
-            each_way(|way| {
-                let result = block_on(level.call_async(&mut store, way));
-                store.take_pending_exception();
-                (result, store.continuation_statistics().alive)
-            });
-        }
-    });
 }
 
 /// As [`throw`], where sync calls are refused.
@@ -207,19 +115,95 @@ fn throw_in_async(mut caller: Caller<'_, ()>, n: i32) -> Result<()> {
     if n == 0 {
         return Ok(());
     }
-    let s = StructType::new(
-        caller.engine(),
-        [FieldType::new(Mutability::Const, StorageType::ValType(ValType::I32))],
-    )?;
-    let allocator = StructRefPre::new(&mut caller, s);
-    let payload = block_on(StructRef::new_async(&mut caller, &allocator, &[Val::I32(n * 10)]))?;
-    let tag = caller.get_export("e").and_then(|e| e.into_tag()).unwrap();
-    let ty = ExnType::from_tag_type(&tag.ty(&caller))?;
-    let allocator = ExnRefPre::new(&mut caller, ty);
-    let exception =
-        block_on(ExnRef::new_async(&mut caller, &allocator, &tag, &[Val::I32(n), payload.into()]))?;
+    let (structs, exceptions, tag) = allocators(&mut caller)?;
+    let payload = block_on(StructRef::new_async(&mut caller, &structs, &[Val::I32(n * 10)]))?;
+    let values = [Val::I32(n), payload.into()];
+    let exception = block_on(ExnRef::new_async(&mut caller, &exceptions, &tag, &values))?;
     block_on(caller.gc_async(None))?;
     caller.as_context_mut().throw(exception)?
+}
+
+type Level = TypedFunc<(i32, i32, i32, i32), i32>;
+
+fn each_way(
+    store: &mut Store<()>,
+    instance: &Instance,
+    run: impl Fn(&Level, &mut Store<()>, (i32, i32, i32, i32)) -> Result<i32>,
+) {
+    let level = instance.get_typed_func(&mut *store, "level").unwrap();
+    for levels in 0..6 {
+        for catch in -1..=levels {
+            for via in [0, 1, 2, 5, 10, 0b10101, 0b11111, 0b1110] {
+                for parked in [0, 1, levels] {
+                    if parked > levels || (via != 0 && parked != 0) {
+                        continue;
+                    }
+                    let result = run(&level, store, (levels, catch, via, parked));
+                    store.take_pending_exception();
+                    match result {
+                        Ok(value) => assert_eq!(value, catch * 1000 + 77, "{levels} {catch} {via} {parked}"),
+                        Err(error) => {
+                            assert!(
+                                catch < 0 && error.is::<ThrownException>(),
+                                "{levels} {catch} {via} {parked}: {error:?}"
+                            )
+                        }
+                    }
+                    assert_eq!(store.continuation_statistics().alive, 0, "{levels} {catch} {via} {parked}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn exceptions_of_sync_hosts() {
+    each_collector(&COLLECTORS, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let mut store = Store::new(&engine, ());
+        let throw = Func::wrap(&mut store, throw::<()>);
+        let enter = Func::wrap(
+            &mut store,
+            |mut caller: Caller<'_, ()>, levels: i32, catch: i32, via: i32, parked: i32| -> Result<i32> {
+                let level = caller.get_export("level").and_then(|e| e.into_func()).unwrap();
+                level
+                    .typed::<(i32, i32, i32, i32), i32>(&caller)?
+                    .call(&mut caller, (levels, catch, via, parked))
+            },
+        );
+        let module = Module::new(&engine, MODULE).unwrap();
+        let instance = Instance::new(&mut store, &module, &[throw.into(), enter.into()]).unwrap();
+        each_way(&mut store, &instance, |level, store, way| level.call(store, way));
+    });
+}
+
+#[test]
+fn exceptions_of_async_hosts() {
+    each_collector(&COLLECTORS, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let mut store = Store::new(&engine, ());
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap("", "throw", |caller: Caller<'_, ()>, n: i32| throw_in_async(caller, n)).unwrap();
+        linker
+            .func_wrap_async(
+                "",
+                "level",
+                |mut caller: Caller<'_, ()>, (levels, catch, via, parked): (i32, i32, i32, i32)| {
+                    Box::new(async move {
+                        wait(1).await;
+                        let level = caller.get_export("level").and_then(|e| e.into_func()).unwrap();
+                        let level = level.typed::<(i32, i32, i32, i32), i32>(&caller)?;
+                        let result = level.call_async(&mut caller, (levels, catch, via, parked)).await;
+                        wait(1).await;
+                        result
+                    })
+                },
+            )
+            .unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let instance = block_on(linker.instantiate_async(&mut store, &module)).unwrap();
+        each_way(&mut store, &instance, |level, store, way| block_on(level.call_async(store, way)));
+    });
 }
 
 /// Host functions that the host calls directly, from a continuation's host call, which fail, panic or throw, and call on.
@@ -236,9 +220,7 @@ fn host_functions_that_the_host_calls() {
           (local.get $r))
         (func (export "callee") (type $ft) (resume $ct (local.get 0) (cont.new $ct (ref.func $calls))))
         (func (export "body") (type $ft) (resume $ct (local.get 0) (cont.new $ct (ref.func $host)))))"#;
-    each_backend(|config| {
-        let mut config = config();
-        config.collector(Collector::Copying).continuation_stack_size(16 << 10);
+    each_collector(&[Collector::Copying], |config| {
         let engine = Engine::new(&config).unwrap();
         let mut store = Store::new(&engine, None::<(Func, Func)>);
         let host =
@@ -294,69 +276,31 @@ fn host_functions_that_the_host_calls() {
     });
 }
 
-struct Limiter {
-    asked: usize,
-    at: usize,
-    how: u32,
-}
-
-impl Limiter {
-    fn ask(&mut self) -> Result<bool> {
-        self.asked += 1;
-        if self.asked != self.at {
-            return Ok(true);
-        }
-        match self.how {
-            0 => Ok(false),
-            1 => bail!("the limiter says no"),
-            _ => panic!("the limiter panics"),
-        }
-    }
-}
-
-impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
-        self.ask()
-    }
-
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
-        self.ask()
-    }
-
-    fn continuations_growing(&mut self, _: usize, _: usize) -> Result<bool> {
-        self.ask()
-    }
-}
-
 #[test]
 fn sync_limiters() {
-    each_backend(|config| {
-        for collector in COLLECTORS {
-            let mut config = config();
-            config.collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let module = Module::new(&engine, MODULE).unwrap();
-            for how in 0..3 {
-                for at in 1..25 {
-                    let mut store = Store::new(&engine, Limiter { asked: 0, at: usize::MAX, how });
-                    store.limiter(|limiter| limiter);
-                    let throw = Func::wrap(&mut store, throw::<Limiter>);
-                    let enter = Func::wrap(&mut store, |n: i32, _: i32, _: i32, _: i32| n);
-                    let instance = Instance::new(&mut store, &module, &[throw.into(), enter.into()]).unwrap();
-                    let grow = instance.get_typed_func::<i32, i32>(&mut store, "grow").unwrap();
-                    store.data_mut().at = store.data().asked + at;
-                    let result = catch_unwind(AssertUnwindSafe(|| grow.call(&mut store, 5)));
-                    let asked = store.data().at <= store.data().asked;
-                    match (how, result) {
-                        (0 | 1, Ok(Err(_))) => assert!(asked),
-                        (2, Err(panic)) => assert_eq!(panic.downcast_ref(), Some(&"the limiter panics")),
-                        (_, Ok(Ok(4))) => assert!(how == 0 || !asked, "{how} {at}"),
-                        (_, result) => panic!("{how}, {at}: {result:?}"),
-                    }
-                    assert_eq!(store.continuation_statistics().alive, 0);
-                    store.data_mut().at = usize::MAX;
-                    assert_eq!(grow.call(&mut store, 5).unwrap(), 4);
+    each_collector(&COLLECTORS, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        for how in 0..3 {
+            for at in 1..25 {
+                let mut store = Store::new(&engine, Limiter::new(how));
+                store.limiter(|limiter| limiter);
+                let throw = Func::wrap(&mut store, throw::<Limiter>);
+                let enter = Func::wrap(&mut store, |n: i32, _: i32, _: i32, _: i32| n);
+                let instance = Instance::new(&mut store, &module, &[throw.into(), enter.into()]).unwrap();
+                let grow = instance.get_typed_func::<i32, i32>(&mut store, "grow").unwrap();
+                store.data_mut().choose(at);
+                let result = catch_unwind(AssertUnwindSafe(|| grow.call(&mut store, 5)));
+                let asked = store.data().came();
+                match (how, result) {
+                    (0 | 1, Ok(Err(_))) => assert!(asked),
+                    (2, Err(panic)) => assert_eq!(panic.downcast_ref(), Some(&"the limiter panics")),
+                    (_, Ok(Ok(4))) => assert!(how == 0 || !asked, "{how} {at}"),
+                    (_, result) => panic!("{how}, {at}: {result:?}"),
                 }
+                assert_eq!(store.continuation_statistics().alive, 0);
+                store.data_mut().allow();
+                assert_eq!(grow.call(&mut store, 5).unwrap(), 4);
             }
         }
     });

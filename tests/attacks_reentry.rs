@@ -3,7 +3,8 @@
 
 mod support;
 
-use support::{block_on, each_backend, in_child, wait};
+use std::pin::pin;
+use support::{block_on, each_backend, in_child, polled, wait};
 use wasmfx::wasmtime::*;
 
 const MODULE: &str = r#"(module
@@ -208,16 +209,9 @@ fn deep_async_levels() {
             assert_eq!(block_on(run.call_async(&mut store, 60)).unwrap(), 60);
             // Dropped at every other poll.
             for polls in (1..120).step_by(9) {
-                let mut call = Box::pin(run.call_async(&mut store, 60));
-                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-                for _ in 0..polls {
-                    assert!(call.as_mut().poll(&mut context).is_pending());
-                }
-                drop(call);
+                assert!(polled(pin!(run.call_async(&mut store, 60)), polls).is_none());
                 assert_eq!(store.continuation_statistics().alive, 0);
             }
         });
     });
 }
-
-use std::future::Future;

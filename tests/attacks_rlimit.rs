@@ -14,7 +14,7 @@ fn limit(what: Limit, more: u64) {
     let size = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     let size = size.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
     let limit = libc::rlimit { rlim_cur: size + more, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: this changes a limit alone.
+    // SAFETY: `setrlimit`: `limit` is initialised and outlives the call, which changes a limit alone.
     assert_eq!(unsafe { libc::setrlimit(what, &limit) }, 0);
 }
 
@@ -22,7 +22,7 @@ type Limit = libc::__rlimit_resource_t;
 
 fn unlimit(what: Limit) {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: as above.
+    // SAFETY: `setrlimit`: `limit` is initialised and outlives the call, which changes a limit alone.
     assert_eq!(unsafe { libc::setrlimit(what, &limit) }, 0);
 }
 

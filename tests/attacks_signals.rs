@@ -24,19 +24,22 @@ extern "C" fn handler(signal: libc::c_int, _: *mut libc::siginfo_t, context: *mu
     let mut room = MaybeUninit::<[u8; 8 << 10]>::uninit();
     let start = room.as_mut_ptr().cast::<u8>();
     for at in [0, 1000, 4096, 8191] {
-        // SAFETY: the bytes are the array's.
+        // SAFETY: `add` and `write_volatile`: each byte is in `room`, which nothing else uses. A byte needs no
+        // alignment.
         unsafe { start.add(at).write_volatile(0xa5) };
     }
     HANDLED.fetch_add(1, Relaxed);
     if signal == libc::SIGTRAP && !STEPPING.load(Relaxed) {
-        // SAFETY: what the kernel passes to handlers.
+        // SAFETY: `&mut`: with `SA_SIGINFO`, which `install` sets, the kernel passes a `ucontext_t`: valid, aligned and
+        // initialised. It is the handler's alone during the call.
         let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
         context.uc_mcontext.gregs[libc::REG_EFL as usize] &= !EFLAGS_TF;
     }
 }
 
 fn install(signal: libc::c_int) {
-    // SAFETY: the handler does what handlers may.
+    // SAFETY: `zeroed`: zeros are a valid `sigaction`. `sigaction`: `action` is initialised, and the old one may be
+    // null. The handler has the signature that goes with these flags, and does what handlers may.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as usize;
@@ -50,7 +53,8 @@ fn stepped<R>(f: impl FnOnce() -> R) -> (R, u64) {
     install(libc::SIGTRAP);
     let before = HANDLED.load(Relaxed);
     STEPPING.store(true, Relaxed);
-    // SAFETY: this sets the trap flag, and changes nothing else.
+    // SAFETY: `asm!`: the instructions use the stack below its pointer, which the options allow, and put the pointer
+    // back. They change the trap flag only.
     unsafe { asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
     let result = f();
     STEPPING.store(false, Relaxed);
@@ -188,11 +192,12 @@ fn a_signal_at_every_instruction_of_wide_calls() {
                         .continuation_stack_size(size)
                         .wasm_backtrace_max_frames(None);
                     let engine = Engine::new(&config).unwrap();
-                    // SAFETY: the bytes come from `precompile_module`.
+                    // SAFETY: `deserialize`: `code` is what `precompile_module` returned, unmodified.
                     let module = unsafe { Module::deserialize(&engine, &code) }.unwrap();
                     let mut store = Store::new(&engine, 0);
                     let func = module.imports().next().unwrap().ty().unwrap_func().clone();
-                    // SAFETY: arguments come back as results.
+                    // SAFETY: `new_unchecked`: the closure reads no argument. Results have the types of the arguments,
+                    // which it leaves in the slots, so that arguments come back as results.
                     let host = unsafe {
                         Func::new_unchecked(&mut store, func, |mut caller: Caller<'_, u32>, _| {
                             *caller.data_mut() += 1;
@@ -240,7 +245,8 @@ fn signals_at_random_times() {
                     while !done.load(Relaxed) {
                         // The lock is held meanwhile: a thread that is listed is alive.
                         for &thread in threads.lock().unwrap().iter() {
-                            // SAFETY: as above.
+                            // SAFETY: `pthread_kill`: the thread is alive, since it is listed and the lock is held. The
+                            // process has a handler for the signal.
                             unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
                         }
                         std::thread::yield_now();
@@ -249,7 +255,7 @@ fn signals_at_random_times() {
                 let workers: Vec<_> = (0..4)
                     .map(|_| {
                         scope.spawn(|| {
-                            // SAFETY: there is no reason why it should not be.
+                            // SAFETY: `pthread_self`: it has no requirements.
                             let this = unsafe { libc::pthread_self() };
                             threads.lock().unwrap().push(this);
                             let mut store = Store::new(&engine, ());

@@ -5,7 +5,7 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use support::each_backend;
+use support::{FREEING, each_backend, each_collector};
 use wasmfx::wasmtime::*;
 
 const MODULE: &str = r#"(module
@@ -118,47 +118,43 @@ impl Wasm {
 
 #[test]
 fn stores_within_stores() {
-    each_backend(|config| {
-        for collector in [Collector::DeferredReferenceCounting, Collector::Copying] {
-            let mut config = config();
-            config.collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let module = Module::new(&engine, MODULE).unwrap();
-            for levels in 0..5 {
-                let mut wasm = Wasm::new(&engine, &module, levels);
-                for round in 0..4 {
-                    for how in 0..5 {
-                        for export in EXPORTS {
-                            wasm.store.data_mut().how = how;
-                            let result = catch_unwind(AssertUnwindSafe(|| wasm.call(export, 0)));
-                            match (how, result) {
-                                (0, Ok(Ok(n))) => assert_eq!(n, levels as i32, "{round}"),
-                                (1, Ok(Err(error))) => {
-                                    assert!(format!("{error:?}").contains("the host says no"))
-                                }
-                                (2, Err(panic)) => assert_eq!(panic.downcast_ref(), Some(&"the host panics")),
-                                (3, Ok(Err(error))) => {
-                                    assert!(error.is::<ThrownException>() || levels > 0, "{error:?}");
-                                    // It is pending in the store that threw.
-                                    let mut innermost = &mut wasm;
-                                    while innermost.store.data().inner.is_some() {
-                                        innermost = innermost.store.data_mut().inner.as_mut().unwrap();
-                                    }
-                                    innermost.store.take_pending_exception().unwrap();
-                                }
-                                (4, Ok(Err(error))) => {
-                                    assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}")
-                                }
-                                (_, result) => panic!("{levels} {how} {export}: {result:?}"),
+    each_collector(&FREEING, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        for levels in 0..5 {
+            let mut wasm = Wasm::new(&engine, &module, levels);
+            for round in 0..4 {
+                for how in 0..5 {
+                    for export in EXPORTS {
+                        wasm.store.data_mut().how = how;
+                        let result = catch_unwind(AssertUnwindSafe(|| wasm.call(export, 0)));
+                        match (how, result) {
+                            (0, Ok(Ok(n))) => assert_eq!(n, levels as i32, "{round}"),
+                            (1, Ok(Err(error))) => {
+                                assert!(format!("{error:?}").contains("the host says no"))
                             }
-                            wasm.check(levels as i32);
+                            (2, Err(panic)) => assert_eq!(panic.downcast_ref(), Some(&"the host panics")),
+                            (3, Ok(Err(error))) => {
+                                assert!(error.is::<ThrownException>() || levels > 0, "{error:?}");
+                                // It is pending in the store that threw.
+                                let mut innermost = &mut wasm;
+                                while innermost.store.data().inner.is_some() {
+                                    innermost = innermost.store.data_mut().inner.as_mut().unwrap();
+                                }
+                                innermost.store.take_pending_exception().unwrap();
+                            }
+                            (4, Ok(Err(error))) => {
+                                assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{error:?}")
+                            }
+                            (_, result) => panic!("{levels} {how} {export}: {result:?}"),
                         }
+                        wasm.check(levels as i32);
                     }
                 }
-                wasm.store.data_mut().how = 3;
-                if levels == 0 {
-                    assert_eq!(wasm.call("catches", 0).unwrap(), -1);
-                }
+            }
+            wasm.store.data_mut().how = 3;
+            if levels == 0 {
+                assert_eq!(wasm.call("catches", 0).unwrap(), -1);
             }
         }
     });
@@ -229,21 +225,19 @@ const NESTED: &str = r#"(module
       (loop $l (drop (struct.new $s (i32.const 9)))
         (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))))"#;
 
-/// What the host does when it is called, in turn; and what it expects.
-type Script = Vec<(&'static str, Option<i32>, Result<(), &'static str>)>;
+/// An export to call, with its argument, and how it ends.
+type Step = (&'static str, Option<i32>, Result<(), &'static str>);
+
+/// What the host does when it is called, the last first.
+type Script = Vec<Step>;
 
 struct Nested {
     store: Store<Script>,
     instance: Instance,
 }
 
-fn run<T: AsContextMut<Data = Script>>(
-    mut store: T,
-    instance: &Instance,
-    step: (&str, Option<i32>, Result<(), &str>),
-) {
-    let (export, n, expected) = step;
-    let func = instance.get_func(&mut store, export).unwrap();
+/// Calls `func`, the export of the step.
+fn run(mut store: impl AsContextMut<Data = Script>, func: Func, (export, n, expected): Step) {
     let args: Vec<Val> = n.into_iter().map(Val::I32).collect();
     let result = func.call(&mut store, &args, &mut []);
     match (expected, result) {
@@ -266,18 +260,7 @@ impl Nested {
                 let step = caller.data_mut().pop().expect("the script is long enough");
                 // Not the export's instance but the caller's, which is the same.
                 let func = caller.get_export(step.0).and_then(|e| e.into_func()).unwrap();
-                let args: Vec<Val> = step.1.into_iter().map(Val::I32).collect();
-                let result = func.call(&mut caller, &args, &mut []);
-                match (step.2, result) {
-                    (Ok(()), result) => result.unwrap(),
-                    (Err(expected), Ok(())) => panic!("{} is expected to end in {expected}", step.0),
-                    (Err(expected), Err(error)) => {
-                        let text = format!("{error:?}");
-                        assert!(text.contains(expected), "{}: {text}", step.0);
-                        let _ = caller.as_context_mut().take_pending_exception();
-                    }
-                }
-                caller.as_context_mut().gc(None).unwrap();
+                run(&mut caller, func, step);
                 let churn = caller.get_export("churn").and_then(|e| e.into_func()).unwrap();
                 churn.call(&mut caller, &[], &mut []).unwrap();
             }
@@ -286,13 +269,10 @@ impl Nested {
         Nested { store, instance }
     }
 
-    fn script(
-        &mut self,
-        first: (&'static str, Option<i32>, Result<(), &'static str>),
-        steps: &[(&'static str, Option<i32>, Result<(), &'static str>)],
-    ) {
+    fn script(&mut self, first: Step, steps: &[Step]) {
         *self.store.data_mut() = steps.iter().rev().cloned().collect();
-        run(&mut self.store, &self.instance, first);
+        let func = self.instance.get_func(&mut self.store, first.0).unwrap();
+        run(&mut self.store, func, first);
         assert!(self.store.data().is_empty(), "{:?}", self.store.data());
     }
 }
@@ -304,7 +284,7 @@ fn entries_within_entries() {
     const TRAP: Result<(), &str> = Err("unreachable");
     const THROWN: Result<(), &str> = Err("thrown");
     each_backend(|config| {
-        for collector in [Collector::DeferredReferenceCounting, Collector::Copying] {
+        for collector in FREEING {
             for size in [16 << 10, 512 << 10] {
                 let mut config = config();
                 config.collector(collector).continuation_stack_size(size);

@@ -37,13 +37,16 @@ extern "C" fn handler(_: libc::c_int) {
     let mut room = MaybeUninit::<[u8; 8 << 10]>::uninit();
     let start = room.as_mut_ptr().cast::<u8>();
     for at in [0, 4096, 8191] {
-        // SAFETY: the bytes are the array's.
+        // SAFETY: `add` and `write_volatile`: each byte is in `room`, which nothing else uses. A byte needs no
+        // alignment.
         unsafe { start.add(at).write_volatile(0xa5) };
     }
 }
 
 fn attack(signals: bool) {
-    // SAFETY: the handler does what handlers may, and has no stack of its own.
+    // SAFETY: `zeroed`: zeros are a valid `sigaction`. `sigaction`: `action` is initialised, and the old one may be
+    // null. The handler has the signature that goes with these flags, does what handlers may, and has no stack of its
+    // own.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as usize;
@@ -67,11 +70,12 @@ fn attack(signals: bool) {
                 // So that the caller's frame ends at each distance from the limit: steps of a small frame, and of sizes.
                 for size in (128 << 10..(128 << 10) + 64).step_by(16) {
                     let engine = Engine::new(config.continuation_stack_size(size)).unwrap();
-                    // SAFETY: the bytes come from `precompile_module`.
+                    // SAFETY: `deserialize`: `code` is what `precompile_module` returned, unmodified.
                     let module = unsafe { Module::deserialize(&engine, &code) }.unwrap();
                     let mut store = Store::new(&engine, 0_u32);
                     let ty = module.imports().next().unwrap().ty().unwrap_func().clone();
-                    // SAFETY: all that it gets, and gives, are vectors.
+                    // SAFETY: `new_unchecked`: the closure reads no argument. All results are vectors, of which any
+                    // bytes are valid, so that what is in the slots will do.
                     let host = unsafe {
                         Func::new_unchecked(&mut store, ty, |mut caller: Caller<'_, u32>, _| {
                             *caller.data_mut() += 1;
@@ -121,7 +125,8 @@ static STEP: AtomicBool = AtomicBool::new(false);
 /// Whether there is a signal after every instruction of this thread.
 #[inline(never)]
 fn step(on: bool) {
-    // SAFETY: these set and take back the trap flag, and change nothing else.
+    // SAFETY: `asm!`: the instructions use the stack below its pointer, which the options allow, and put the pointer
+    // back. They change the trap flag only.
     unsafe {
         if on {
             asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq")

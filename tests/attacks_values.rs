@@ -154,7 +154,7 @@ fn values(asynchronous: bool) {
             let code = code.precompile_module(module.as_bytes()).unwrap();
             for size in [16 << 10, 512 << 10] {
                 let engine = Engine::new(config.continuation_stack_size(size)).unwrap();
-                // SAFETY: the bytes come from `precompile_module`.
+                // SAFETY: `deserialize`: `code` is what `precompile_module` returned, unmodified.
                 let module = unsafe { Module::deserialize(&engine, &code) }.unwrap();
                 let mut store = Store::new(&engine, ());
                 let ty = module.imports().next().unwrap().ty().unwrap_func().clone();

@@ -1,13 +1,15 @@
 //! Attacks on host calls: epochs, fuel and limiters that yield, trap or panic while a continuation runs, at every place, and futures
 //! dropped there; with references live that a collection must find.
 
+#[path = "support/limiter.rs"]
+mod limiter;
 mod support;
 
+use limiter::Limiter;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context, Waker};
-use support::{block_on, each_backend, wait};
+use std::pin::pin;
+use support::{FREEING, block_on, each_collector, polled, wait};
 use wasmfx::wasmtime::*;
 
 /// Work on stacks one to five deep, with suspends, switches and captured chains; each function has references in locals.
@@ -67,51 +69,41 @@ const MODULE: &str = r#"(module
 
 const RESULT: i32 = 3 + 6 + 100;
 
+/// Polls a call so often, or until it is ready: says how often, and the result.
 fn counted(call: impl Future<Output = Result<i32>>, most: usize) -> (usize, Option<Result<i32>>) {
-    let mut call = Box::pin(call);
-    let mut context = Context::from_waker(Waker::noop());
-    for polls in 1..=most {
-        if let std::task::Poll::Ready(result) = call.as_mut().poll(&mut context) {
-            return (polls, Some(result));
-        }
-    }
-    (most, None)
+    let mut call = pin!(call);
+    let ready = (1..=most).find_map(|polls| Some((polls, polled(call.as_mut(), 1)?)));
+    ready.map_or((most, None), |(polls, result)| (polls, Some(result)))
 }
-
-const COLLECTORS: [Collector; 2] = [Collector::DeferredReferenceCounting, Collector::Copying];
 
 /// Fuel that yields every few units, so that it does in every function and builtin; the future is dropped at each.
 #[test]
 fn fuel_that_yields() {
-    each_backend(|config| {
-        for collector in COLLECTORS {
-            let mut config = config();
-            config.consume_fuel(true).collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let module = Module::new(&engine, MODULE).unwrap();
-            for interval in [1, 7, 100] {
-                let mut store = Store::new(&engine, ());
-                store.set_fuel(u64::MAX).unwrap();
-                store.fuel_async_yield_interval(Some(interval)).unwrap();
-                let instance = block_on(Instance::new_async(&mut store, &module, &[])).unwrap();
-                let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
-                for depth in 0..5 {
-                    let (polls, result) = counted(run.call_async(&mut store, depth), usize::MAX);
-                    assert_eq!(result.unwrap().unwrap(), RESULT);
-                    assert!(polls > 2, "{polls}");
-                    let step = (polls / 40).max(1);
-                    for most in (1..polls).step_by(step) {
-                        let alive = store.continuation_statistics().alive;
-                        let (_, result) = counted(run.call_async(&mut store, depth), most);
-                        // Fuel that is left from before moves the yields.
-                        assert!(result.is_none() || most + 2 >= polls, "{most} of {polls}");
-                        block_on(store.gc_async(None)).unwrap();
-                        // What had switched away, or been captured, may be left.
-                        assert!(store.continuation_statistics().alive <= alive + 1 + depth as usize + 1);
-                    }
-                    let (_, result) = counted(run.call_async(&mut store, depth), usize::MAX);
-                    assert_eq!(result.unwrap().unwrap(), RESULT);
+    each_collector(&FREEING, |mut config| {
+        let engine = Engine::new(config.consume_fuel(true)).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        for interval in [1, 7, 100] {
+            let mut store = Store::new(&engine, ());
+            store.set_fuel(u64::MAX).unwrap();
+            store.fuel_async_yield_interval(Some(interval)).unwrap();
+            let instance = block_on(Instance::new_async(&mut store, &module, &[])).unwrap();
+            let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+            for depth in 0..5 {
+                let (polls, result) = counted(run.call_async(&mut store, depth), usize::MAX);
+                assert_eq!(result.unwrap().unwrap(), RESULT);
+                assert!(polls > 2, "{polls}");
+                let step = (polls / 40).max(1);
+                for most in (1..polls).step_by(step) {
+                    let alive = store.continuation_statistics().alive;
+                    let (_, result) = counted(run.call_async(&mut store, depth), most);
+                    // Fuel that is left from before moves the yields.
+                    assert!(result.is_none() || most + 2 >= polls, "{most} of {polls}");
+                    block_on(store.gc_async(None)).unwrap();
+                    // What had switched away, or been captured, may be left.
+                    assert!(store.continuation_statistics().alive <= alive + 1 + depth as usize + 1);
                 }
+                let (_, result) = counted(run.call_async(&mut store, depth), usize::MAX);
+                assert_eq!(result.unwrap().unwrap(), RESULT);
             }
         }
     });
@@ -120,151 +112,89 @@ fn fuel_that_yields() {
 /// Epochs that pass at every check: yields, callbacks that continue, yield, fail or panic.
 #[test]
 fn epochs_at_every_check() {
-    each_backend(|config| {
-        for collector in COLLECTORS {
-            let mut config = config();
-            config.epoch_interruption(true).collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let module = Module::new(&engine, MODULE).unwrap();
-            let mut store = Store::new(&engine, 0_u32);
-            store.set_epoch_deadline(0);
-            // Always at the deadline: a delta of zero.
-            store.epoch_deadline_async_yield_and_update(0);
-            engine.increment_epoch();
-            let instance = block_on(Instance::new_async(&mut store, &module, &[])).unwrap();
-            let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
-            for depth in 0..5 {
-                let (polls, result) = counted(run.call_async(&mut store, depth), usize::MAX);
-                assert_eq!(result.unwrap().unwrap(), RESULT);
-                assert!(polls > 50, "{polls}");
-                for most in (1..polls).step_by(19) {
-                    assert!(counted(run.call_async(&mut store, depth), most).1.is_none());
-                    block_on(store.gc_async(None)).unwrap();
-                }
+    each_collector(&FREEING, |mut config| {
+        let engine = Engine::new(config.epoch_interruption(true)).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let mut store = Store::new(&engine, 0_u32);
+        store.set_epoch_deadline(0);
+        // Always at the deadline: a delta of zero.
+        store.epoch_deadline_async_yield_and_update(0);
+        engine.increment_epoch();
+        let instance = block_on(Instance::new_async(&mut store, &module, &[])).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        for depth in 0..5 {
+            let (polls, result) = counted(run.call_async(&mut store, depth), usize::MAX);
+            assert_eq!(result.unwrap().unwrap(), RESULT);
+            assert!(polls > 50, "{polls}");
+            for most in (1..polls).step_by(19) {
+                assert!(counted(run.call_async(&mut store, depth), most).1.is_none());
+                block_on(store.gc_async(None)).unwrap();
             }
-            // Callbacks, each kind at each of the first checks.
-            for kind in 0..4 {
-                for at in (1..100).step_by(7) {
-                    *store.data_mut() = 0;
-                    store.epoch_deadline_callback(move |mut store| {
-                        *store.data_mut() += 1;
-                        store.gc(None)?;
-                        if *store.data() != at {
-                            return Ok(UpdateDeadline::Continue(0));
-                        }
-                        match kind {
-                            0 => Ok(UpdateDeadline::Yield(0)),
-                            1 => Err(Trap::Interrupt.into()),
-                            2 => panic!("in the callback"),
-                            _ => Ok(UpdateDeadline::YieldCustom(0, Box::pin(wait(3)))),
-                        }
-                    });
-                    let result = catch_unwind(AssertUnwindSafe(|| block_on(run.call_async(&mut store, 3))));
-                    match (kind, result) {
-                        (0 | 3, Ok(Ok(RESULT))) => {}
-                        (1, Ok(Err(error))) => assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt)),
-                        (2, Err(panic)) => assert_eq!(panic.downcast_ref(), Some(&"in the callback")),
-                        (_, result) => panic!("{kind}, {at}: {result:?}"),
+        }
+        // Callbacks, each kind at each of the first checks.
+        for kind in 0..4 {
+            for at in (1..100).step_by(7) {
+                *store.data_mut() = 0;
+                store.epoch_deadline_callback(move |mut store| {
+                    *store.data_mut() += 1;
+                    store.gc(None)?;
+                    if *store.data() != at {
+                        return Ok(UpdateDeadline::Continue(0));
                     }
-                    store.gc(None).unwrap();
+                    match kind {
+                        0 => Ok(UpdateDeadline::Yield(0)),
+                        1 => Err(Trap::Interrupt.into()),
+                        2 => panic!("in the callback"),
+                        _ => Ok(UpdateDeadline::YieldCustom(0, Box::pin(wait(3)))),
+                    }
+                });
+                let result = catch_unwind(AssertUnwindSafe(|| block_on(run.call_async(&mut store, 3))));
+                match (kind, result) {
+                    (0 | 3, Ok(Ok(RESULT))) => {}
+                    (1, Ok(Err(error))) => assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt)),
+                    (2, Err(panic)) => assert_eq!(panic.downcast_ref(), Some(&"in the callback")),
+                    (_, result) => panic!("{kind}, {at}: {result:?}"),
                 }
+                store.gc(None).unwrap();
             }
         }
     });
 }
 
-struct Limiter {
-    asked: usize,
-    /// At which question, and what then.
-    at: usize,
-    how: u32,
-}
-
-impl Limiter {
-    async fn ask(&mut self) -> Result<bool> {
-        self.asked += 1;
-        wait(2).await;
-        if self.asked != self.at {
-            return Ok(true);
-        }
-        match self.how {
-            0 => Ok(false),
-            1 => bail!("the limiter says no"),
-            2 => panic!("the limiter panics"),
-            _ => {
-                wait(1000).await;
-                Ok(true)
-            }
-        }
-    }
-}
-
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<bool>> + Send + 'a>>;
-
-impl ResourceLimiterAsync for Limiter {
-    fn memory_growing<'a, 'b>(&'a mut self, _: usize, _: usize, _: Option<usize>) -> Answer<'b>
-    where
-        'a: 'b,
-    {
-        Box::pin(self.ask())
-    }
-
-    fn table_growing<'a, 'b>(&'a mut self, _: usize, _: usize, _: Option<usize>) -> Answer<'b>
-    where
-        'a: 'b,
-    {
-        Box::pin(self.ask())
-    }
-
-    fn continuations_growing<'a, 'b>(&'a mut self, _: usize, _: usize) -> Answer<'b>
-    where
-        'a: 'b,
-    {
-        Box::pin(self.ask())
-    }
-}
-
 /// Limiters of memories, tables and continuations that wait, refuse, fail, panic and are dropped, on nested continuations.
 #[test]
 fn limiters_that_wait() {
-    each_backend(|config| {
-        for collector in COLLECTORS {
-            let mut config = config();
-            config.collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let module = Module::new(&engine, MODULE).unwrap();
-            for how in 0..4 {
-                for at in 1..40 {
-                    let mut store = Store::new(&engine, Limiter { asked: 0, at: usize::MAX, how });
-                    store.limiter_async(|limiter| limiter);
-                    let instance = block_on(Instance::new_async(&mut store, &module, &[])).unwrap();
-                    let grow = instance.get_typed_func::<i32, i32>(&mut store, "grow").unwrap();
-                    store.data_mut().at = store.data().asked + at;
-                    let call = || counted(grow.call_async(&mut store, 4), 900).1;
-                    let result = catch_unwind(AssertUnwindSafe(call));
-                    let asked = store.data().at <= store.data().asked;
-                    match (how, result) {
-                        (0, Ok(Some(Err(error)))) => {
-                            let heap = error.is::<GcHeapOutOfMemory<()>>();
-                            assert!(
-                                heap || error.downcast_ref() == Some(&Trap::ContinuationLimit),
-                                "{error:?}"
-                            )
-                        }
-                        // Why the heap of references could not grow is not told.
-                        (1, Ok(Some(Err(error)))) if error.is::<GcHeapOutOfMemory<()>>() => {}
-                        (1, Ok(Some(Err(error)))) => {
-                            assert!(format!("{error:?}").contains("the limiter says no"), "{error:?}")
-                        }
-                        (2, Err(panic)) => assert_eq!(panic.downcast_ref(), Some(&"the limiter panics")),
-                        (3, Ok(None)) => {}
-                        (_, Ok(Some(Ok(4)))) => assert!(how == 0 || !asked, "{how} {at}"),
-                        (_, result) => panic!("{how}, {at}: {result:?}"),
+    each_collector(&FREEING, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        for how in 0..4 {
+            for at in 1..40 {
+                let mut store = Store::new(&engine, Limiter::new(how));
+                store.limiter_async(|limiter| limiter);
+                let instance = block_on(Instance::new_async(&mut store, &module, &[])).unwrap();
+                let grow = instance.get_typed_func::<i32, i32>(&mut store, "grow").unwrap();
+                store.data_mut().choose(at);
+                let call = || counted(grow.call_async(&mut store, 4), 900).1;
+                let result = catch_unwind(AssertUnwindSafe(call));
+                let asked = store.data().came();
+                match (how, result) {
+                    (0, Ok(Some(Err(error)))) => {
+                        let heap = error.is::<GcHeapOutOfMemory<()>>();
+                        assert!(heap || error.downcast_ref() == Some(&Trap::ContinuationLimit), "{error:?}")
                     }
-                    store.data_mut().at = usize::MAX;
-                    block_on(store.gc_async(None)).unwrap();
-                    assert_eq!(block_on(grow.call_async(&mut store, 4)).unwrap(), 4);
+                    // Why the heap of references could not grow is not told.
+                    (1, Ok(Some(Err(error)))) if error.is::<GcHeapOutOfMemory<()>>() => {}
+                    (1, Ok(Some(Err(error)))) => {
+                        assert!(format!("{error:?}").contains("the limiter says no"), "{error:?}")
+                    }
+                    (2, Err(panic)) => assert_eq!(panic.downcast_ref(), Some(&"the limiter panics")),
+                    (3, Ok(None)) => {}
+                    (_, Ok(Some(Ok(4)))) => assert!(how == 0 || !asked, "{how} {at}"),
+                    (_, result) => panic!("{how}, {at}: {result:?}"),
                 }
+                store.data_mut().allow();
+                block_on(store.gc_async(None)).unwrap();
+                assert_eq!(block_on(grow.call_async(&mut store, 4)).unwrap(), 4);
             }
         }
     });

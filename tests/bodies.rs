@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::each_backend;
+use support::{COLLECTORS, each_backend};
 use wasmfx::wasmtime::*;
 
 /// `VALUES` are more than fit into a continuation, and `REVERSED` come back.
@@ -213,7 +213,7 @@ fn values(wasm: &mut Wasm, n: i32) -> Vec<Val> {
 
 fn each_setup(text: &str, test: impl Fn(&mut Wasm)) {
     each_backend(|config| {
-        for collector in [Collector::DeferredReferenceCounting, Collector::Copying, Collector::Null] {
+        for collector in COLLECTORS {
             // With a few no stack is kept, and nothing is freed by compiled code.
             for stacks in [2, 3, 1000] {
                 let mut config = config();

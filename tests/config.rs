@@ -102,11 +102,11 @@ fn precompiled_modules_are_checked() {
     for (name, backend) in support::backends() {
         let engine = Engine::new(config().stack_switching_backend(backend)).unwrap();
         let bytes = engine.precompile_module(MODULE.as_bytes()).unwrap();
-        // SAFETY: the bytes come from `precompile_module`.
+        // SAFETY: `deserialize`: `bytes` is what `precompile_module` returned, unmodified.
         assert_eq!(unsafe { Module::deserialize(&auto, &bytes) }.is_ok(), name == best);
         for (other, backend) in support::backends() {
             let engine = Engine::new(config().stack_switching_backend(backend)).unwrap();
-            // SAFETY: as above.
+            // SAFETY: `deserialize`: `bytes` is what `precompile_module` returned, unmodified.
             match unsafe { Module::deserialize(&engine, &bytes) } {
                 Ok(_) => assert_eq!(name, other),
                 Err(error) => {
@@ -117,7 +117,7 @@ fn precompiled_modules_are_checked() {
             }
         }
 
-        // SAFETY: as above; the module is refused before its code is looked at.
+        // SAFETY: `deserialize`: `bytes` is what `precompile_module` returned, unmodified.
         let error = unsafe { Module::deserialize(&Engine::default(), &bytes) }.unwrap_err();
         let error = error.to_string();
         assert!(error.contains("stack") && !error.contains("backend"), "a feature is missing: {error}");
@@ -133,7 +133,7 @@ fn code_of_other_builds_is_refused() {
         .unwrap()
         .precompile_module(MODULE.as_bytes())
         .unwrap();
-    // SAFETY: the bytes come from `precompile_module`.
+    // SAFETY: `deserialize`: `bytes` is what `precompile_module` returned, unmodified.
     let error = unsafe { Module::deserialize(&Engine::new(&config()).unwrap(), &bytes) }.unwrap_err();
     assert!(error.to_string().contains("incompatible version '48'"), "{error:?}");
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use std::sync::{Arc, Mutex};
-use support::each_backend;
+use support::{COLLECTORS, each_backend, names};
 use wasmfx::wasmtime::*;
 
 fn engine(config: &dyn Fn() -> Config) -> Engine {
@@ -22,7 +22,7 @@ fn instantiate<T: 'static>(
 /// The names of the functions in an error's backtrace, innermost first.
 fn frames(error: &Error) -> Vec<String> {
     let trace = error.downcast_ref::<WasmBacktrace>().expect("a trap has a backtrace");
-    trace.frames().iter().map(|frame| frame.func_name().unwrap_or("?").to_string()).collect()
+    names(trace)
 }
 
 /// Three stacks: `outer` on the host's, `middle` and `inner` on continuations of their own; each calls a
@@ -66,9 +66,7 @@ fn a_host_error_and_a_capture_have_the_same_frames() {
         let engine = engine(config);
         let mut store = Store::new(&engine, Vec::new());
         let host = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>| -> Result<()> {
-            let trace = WasmBacktrace::capture(&caller);
-            let names = trace.frames().iter().map(|f| f.func_name().unwrap_or("?").to_string());
-            *caller.data_mut() = names.collect();
+            *caller.data_mut() = names(&WasmBacktrace::capture(&caller));
             bail!("the host says no")
         });
         let instance = instantiate(&mut store, NESTED, &[host.into()]).unwrap();
@@ -174,8 +172,7 @@ fn a_host_body_after_a_wasm_body() {
         let engine = engine(config);
         let mut store = Store::new(&engine, ());
         let body = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, n: i32| -> Result<i32> {
-            let trace = WasmBacktrace::capture(&caller);
-            let names: Vec<_> = trace.frames().iter().map(|f| f.func_name().unwrap_or("?")).collect();
+            let names = names(&WasmBacktrace::capture(&caller));
             ensure!(names == ["run"], "{names:?}");
             caller.gc(None)?;
             // Wasm again, on this stack, with a collection and a trap of its own.
@@ -227,9 +224,7 @@ fn a_host_function_called_by_the_host() {
         let engine = engine(config);
         let mut store = Store::new(&engine, Vec::new());
         let inner = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>| -> Result<()> {
-            let trace = WasmBacktrace::capture(&caller);
-            let names = trace.frames().iter().map(|f| f.func_name().unwrap_or("?").to_string());
-            *caller.data_mut() = names.collect();
+            *caller.data_mut() = names(&WasmBacktrace::capture(&caller));
             caller.gc(None)
         });
         let outer = Func::wrap(&mut store, move |mut caller: Caller<'_, Vec<String>>| {
@@ -440,7 +435,7 @@ fn a_host_function_takes_and_returns_continuations() {
 #[test]
 fn collections_find_what_suspended_stacks_hold() {
     each_backend(|config| {
-        for collector in [Collector::DeferredReferenceCounting, Collector::Copying, Collector::Null] {
+        for collector in COLLECTORS {
             let engine = Engine::new(config().collector(collector)).unwrap();
             let mut store = Store::new(&engine, ());
             let gc = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc(None));

@@ -321,7 +321,7 @@ fn many_engines() {
         let mut engines = Vec::new();
         for number in 0..300 {
             let engine = Engine::new(&config()).unwrap();
-            // SAFETY: the bytes come from `precompile_module`.
+            // SAFETY: `deserialize`: `code` is what `precompile_module` returned, unmodified.
             let module = unsafe { Module::deserialize(&engine, &code) }.unwrap();
             let mut wasm = Wasm::new(&module);
             wasm.fill(40, 0).unwrap();

@@ -92,12 +92,15 @@ struct Walked(Vec<(usize, usize)>);
 impl Walked {
     fn by_tables() -> Walked {
         extern "C" fn each(frame: *mut UnwindContext, walked: *mut c_void) -> c_int {
-            // SAFETY: the unwinder passes a frame, and what it was given.
+            // SAFETY: `&mut`: the unwinder passes the pointer that `by_tables` gave it, to a value that nothing else
+            // uses meanwhile. `_Unwind_GetIP` and `_Unwind_GetCFA`: `frame` is a frame that the unwinder passes to this
+            // call.
             unsafe { (*walked.cast::<Walked>()).0.push((_Unwind_GetIP(frame), _Unwind_GetCFA(frame))) };
             0
         }
         let mut walked = Walked::default();
-        // SAFETY: `each` takes what is passed.
+        // SAFETY: `_Unwind_Backtrace`: `each` takes the pointer that is passed, does not unwind, and returns 0, which
+        // is the code for going on. `walked` outlives the call.
         unsafe { _Unwind_Backtrace(each, (&raw mut walked).cast()) };
         walked
     }
@@ -114,10 +117,12 @@ impl Walked {
 ///
 /// # Safety
 ///
-/// Called from a host function that Wasm called.
+/// 1. This is called from a host function that Wasm called. `code` is the code of that Wasm's module.
+/// 2. `walked` is of the same call of the host function.
 unsafe fn walk(code: &Code, walked: &Walked) -> Vec<String> {
     let word = |address: usize| {
-        // SAFETY: from compiled code's first frame on, these are frame records of compiled code.
+        // SAFETY: `read`: 1, 2, N2: from compiled code's first frame to the host's, records form a chain. Each address
+        // is of a word in a record: valid, aligned and initialised. The stacks do not change during the walk.
         unsafe { std::ptr::with_exposed_provenance::<usize>(address).read() }
     };
     // The stack pointer where Wasm made the call: below are a return address and a frame pointer, the callee's record.
@@ -157,7 +162,8 @@ fn a_walk_meets_every_function_down_to_the_host() {
         let mut store = Store::new(&engine, Code::of(&module));
         let host = Func::wrap(&mut store, |mut caller: Caller<'_, Code>| {
             let walked = Walked::by_tables();
-            // SAFETY: this is a host function that Wasm called.
+            // SAFETY: of `walk`: 1: this is a host function that Wasm called, of the module in the store's data;
+            // 2: `walked` was made just above.
             let found = unsafe { walk(caller.data(), &walked) };
             assert_eq!(walked.names(caller.data()), found, "the tables say the same");
             let trace = WasmBacktrace::capture(&caller);

@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{block_on, each_backend, wait};
+use support::{FREEING, block_on, each_backend, wait};
 use wasmfx::wasmtime::*;
 
 /// References in locals of functions on the host's stack and on continuations', with the host called in between.
@@ -53,7 +53,7 @@ fn collect(mut store: StoreContextMut<'_, State>) -> Result<()> {
 #[test]
 fn hooks_that_collect() {
     each_backend(|config| {
-        for collector in [Collector::DeferredReferenceCounting, Collector::Copying] {
+        for collector in FREEING {
             let engine = Engine::new(config().collector(collector)).unwrap();
             let mut store = Store::new(&engine, State::default());
             // Not where a builtin returns what it has just made: nothing has that yet.
@@ -135,5 +135,71 @@ fn hooks_that_wait() {
             assert_eq!(wrong.get(&mut store).unwrap_i32(), 0, "{n}");
         }
         assert!(store.data().collections > 20, "{}", store.data().collections);
+    });
+}
+
+/// References that are on their way into a continuation while the runtime gives it a stack: in its `VMContRef`, in the function's
+/// slots, by `resume` and by `switch`.
+const ARGUMENTS: &str = r#"(module
+    (type $s (struct (field i32)))
+    (type $f (func (param i32 (ref $s)) (result i32))) (type $c (cont $f))
+    (type $wf (func (param i32 (ref $s) (ref $s) (ref $s) (ref $s)) (result i32))) (type $wc (cont $wf))
+    (type $f0 (func (param i32) (result i32))) (type $c0 (cont $f0))
+    (type $f1 (func (result i32))) (type $c1 (cont $f1))
+    (type $f2 (func (param (ref $s) (ref null $c1)) (result i32))) (type $c2 (cont $f2))
+    (tag $t (result i32))
+    (elem declare func $narrow $wide $from $to)
+    (func (export "churn") (local $i i32)
+      (local.set $i (i32.const 50))
+      (loop $l (drop (struct.new $s (i32.const 9)))
+        (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1))))))
+    (func $narrow (export "narrow") (type $f)
+      (i32.add (struct.get $s 0 (local.get 1))
+        (if (result i32) (local.get 0)
+          (then (resume $c (i32.sub (local.get 0) (i32.const 1)) (struct.new $s (local.get 0))
+            (cont.new $c (ref.func $narrow))))
+          (else (i32.const 0)))))
+    (func $wide (export "wide") (type $wf)
+      (i32.add (i32.add (struct.get $s 0 (local.get 1)) (struct.get $s 0 (local.get 2)))
+        (i32.add (i32.add (struct.get $s 0 (local.get 3)) (struct.get $s 0 (local.get 4)))
+          (if (result i32) (local.get 0)
+            (then (resume $wc (i32.sub (local.get 0) (i32.const 1)) (struct.new $s (local.get 0))
+              (struct.new $s (i32.const 10)) (struct.new $s (i32.const 100)) (struct.new $s (i32.const 1000))
+              (cont.new $wc (ref.func $wide))))
+            (else (i32.const 0))))))
+    (func $to (type $f2) (struct.get $s 0 (local.get 0)))
+    (func $from (type $f0)
+      (switch $c2 $t (struct.new $s (local.get 0)) (cont.new $c2 (ref.func $to)))
+      (unreachable))
+    (func (export "resumes") (param i32) (result i32)
+      (call $narrow (local.get 0) (struct.new $s (i32.const 0))))
+    (func (export "wide_resumes") (param i32) (result i32)
+      (call $wide (local.get 0) (struct.new $s (i32.const 0)) (struct.new $s (i32.const 0))
+        (struct.new $s (i32.const 0)) (struct.new $s (i32.const 0))))
+    (func (export "switches") (param i32) (result i32)
+      (resume $c0 (on $t switch) (local.get 0) (cont.new $c0 (ref.func $from)))))"#;
+
+#[test]
+fn arguments_are_in_no_hooks_way() {
+    each_backend(|config| {
+        for collector in FREEING {
+            let engine = Engine::new(config().collector(collector)).unwrap();
+            let module = Module::new(&engine, ARGUMENTS).unwrap();
+            for (name, expected) in [("resumes", 15), ("wide_resumes", 15 + 5 * 1110), ("switches", 5)] {
+                // A store of its own: none of its continuations' stacks is idle.
+                let mut store = Store::new(&engine, State::default());
+                store.call_hook(
+                    |store, hook| {
+                        if matches!(hook, CallHook::CallingHost) { collect(store) } else { Ok(()) }
+                    },
+                );
+                let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                let churn = instance.get_typed_func(&mut store, "churn").unwrap();
+                store.data_mut().churn = Some(churn);
+                let func = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+                assert_eq!(func.call(&mut store, 5).unwrap(), expected, "{collector:?}, {name}");
+                assert!(store.data().collections > 0, "{collector:?}, {name}");
+            }
+        }
     });
 }

@@ -1,11 +1,13 @@
 //! Host code that continuations call: it runs on the stack that the host entered Wasm on, whatever it does, and from
 //! stacks of every size.
 
+#[path = "support/levels.rs"]
+mod levels;
 mod support;
 
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use support::each_backend;
+use support::{COLLECTORS, FREEING, each_backend, each_collector, names};
 use wasmfx::wasmtime::*;
 
 /// The smallest stack that a continuation can have, and some more.
@@ -212,116 +214,36 @@ fn a_second_store_stops_in_time() {
     });
 }
 
-/// Host code in `$host` on a stack, in a way of its own at each level: `how` is a number of base four, a digit for each.
-/// Every function has references in locals, which collections at the innermost level must find.
-const LEVELS: &str = r#"(module
-    (import "" "host" (func $host (param i32)))
-    (import "" "collect" (func $collect))
-    (type $ft (func (param i32))) (type $ct (cont $ft)) (type $s (struct (field i32)))
-    (type $uf (func)) (type $uc (cont $uf)) (tag $t)
-    (elem declare func $host $called $waits)
-    (global $wrong (export "wrong") (mut i32) (i32.const 0))
-    (func (export "churn") (local $i i32)
-      (local.set $i (i32.const 200))
-      (loop $l (drop (struct.new $s (i32.const 9)))
-        (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1))))))
-    (func $check (param $s (ref null $s)) (param $n i32)
-      (if (i32.ne (struct.get $s 0 (local.get $s)) (local.get $n))
-        (then (global.set $wrong (i32.add (global.get $wrong) (i32.const 1))))))
-    (func $called (type $ft) (local $a (ref null $s))
-      (local.set $a (struct.new $s (i32.const 11)))
-      (call $host (local.get 0))
-      (call $check (local.get $a) (i32.const 11)))
-    (func $waits (type $ft) (local $a (ref null $s))
-      (local.set $a (struct.new $s (i32.const 13)))
-      (suspend $t)
-      (call $host (local.get 0))
-      (call $check (local.get $a) (i32.const 13)))
-    (func $level (export "level") (param $how i32)
-      (local $a (ref null $s)) (local $b (ref null $s)) (local $way i32) (local $k (ref null $uc))
-      (local.set $a (struct.new $s (i32.const 111)))
-      (local.set $b (struct.new $s (i32.const 222)))
-      (if (i32.eq (local.get $how) (i32.const 1))
-        (then (call $collect))
-        (else
-          (local.set $way (i32.and (local.get $how) (i32.const 3)))
-          (local.set $how (i32.shr_u (local.get $how) (i32.const 2)))
-          (block $done
-            (block $3 (block $2 (block $1 (block $0
-              (br_table $0 $1 $2 $3 (local.get $way)))
-              ;; A host function as body.
-              (resume $ct (local.get $how) (cont.new $ct (ref.func $host))) (br $done))
-              ;; One that Wasm on a continuation calls.
-              (resume $ct (local.get $how) (cont.new $ct (ref.func $called))) (br $done))
-              ;; One that Wasm calls where it is.
-              (call $host (local.get $how)) (br $done))
-            ;; One that is called by what was suspended and resumed.
-            (block $h (result (ref $uc))
-              (resume $ct (on $t $h) (local.get $how) (cont.new $ct (ref.func $waits))) (unreachable))
-            (local.set $k)
-            (resume $uc (local.get $k)))))
-      (call $check (local.get $a) (i32.const 111))
-      (call $check (local.get $b) (i32.const 222))))"#;
-
-/// The names that a backtrace has at the innermost level, for a `how` of [`LEVELS`].
-fn names(mut how: i32) -> Vec<&'static str> {
-    let mut names = vec!["level"];
-    while how != 1 {
-        match how & 3 {
-            1 => names.push("called"),
-            3 => names.push("waits"),
-            _ => {}
-        }
-        names.push("level");
-        how >>= 2;
-    }
-    // From the inside out: level, then what ran it.
-    let mut inside_out = Vec::new();
-    inside_out.extend(names.into_iter().rev());
-    inside_out
-}
-
 #[test]
 fn collections_and_backtraces_find_every_activation() {
-    each_backend(|config| {
-        for collector in [Collector::DeferredReferenceCounting, Collector::Null, Collector::Copying] {
-            let mut config = config();
-            config.collector(collector).continuation_stack_size(16 << 10);
-            let engine = Engine::new(&config).unwrap();
-            let module = Module::new(&engine, LEVELS).unwrap();
-            let mut store = Store::new(&engine, Vec::new());
-            let host =
-                Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>, how: i32| -> Result<()> {
-                    let level = caller.get_export("level").and_then(|e| e.into_func()).unwrap();
-                    level.typed::<i32, ()>(&caller)?.call(&mut caller, how)
-                });
-            let collect = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>| -> Result<()> {
-                let churn = caller.get_export("churn").and_then(|e| e.into_func()).unwrap();
-                for _ in 0..2 {
-                    caller.gc(None)?;
-                    churn.typed::<(), ()>(&caller)?.call(&mut caller, ())?;
-                }
-                let trace = WasmBacktrace::force_capture(&caller);
-                *caller.data_mut() =
-                    trace.frames().iter().map(|f| f.func_name().unwrap_or("?").to_owned()).collect();
-                Ok(())
-            });
-            let instance = Instance::new(&mut store, &module, &[host.into(), collect.into()]).unwrap();
-            let run = instance.get_typed_func::<i32, ()>(&mut store, "level").unwrap();
-            let wrong = instance.get_global(&mut store, "wrong").unwrap();
-            for levels in 0..=5 {
-                // The marker 1 stands in front of the digits.
-                for digits in 0..1 << (2 * levels) {
-                    let how = 1 << (2 * levels) | digits;
-                    run.call(&mut store, how).unwrap();
-                    assert_eq!(wrong.get(&mut store).unwrap_i32(), 0, "{collector:?}, way {how:#x}");
-                    let expected = names(how);
-                    let most = expected.len().min(20);
-                    assert_eq!(store.data()[..most], expected[..most], "way {how:#x}");
-                }
+    each_collector(&COLLECTORS, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, levels::module("", "")).unwrap();
+        let mut store = Store::new(&engine, Vec::new());
+        let host = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>, how: i32| -> Result<()> {
+            let level = caller.get_export("level").and_then(|e| e.into_func()).unwrap();
+            level.typed::<i32, ()>(&caller)?.call(&mut caller, how)
+        });
+        let collect = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>| -> Result<()> {
+            let churn = caller.get_export("churn").and_then(|e| e.into_func()).unwrap();
+            for _ in 0..2 {
+                caller.gc(None)?;
+                churn.typed::<(), ()>(&caller)?.call(&mut caller, ())?;
             }
-            assert_eq!(store.continuation_statistics().alive, 0);
+            *caller.data_mut() = names(&WasmBacktrace::force_capture(&caller));
+            Ok(())
+        });
+        let instance = Instance::new(&mut store, &module, &[host.into(), collect.into()]).unwrap();
+        let run = instance.get_typed_func::<i32, ()>(&mut store, "level").unwrap();
+        let wrong = instance.get_global(&mut store, "wrong").unwrap();
+        for how in levels::ways(5) {
+            run.call(&mut store, how).unwrap();
+            assert_eq!(wrong.get(&mut store).unwrap_i32(), 0, "way {how:#x}");
+            let expected = levels::names(how);
+            let most = expected.len().min(20);
+            assert_eq!(store.data()[..most], expected[..most], "way {how:#x}");
         }
+        assert_eq!(store.continuation_statistics().alive, 0);
     });
 }
 
@@ -432,7 +354,7 @@ fn builtins_with_little_stack_left() {
         (func (export "run") (result i32) (resume $ct (i32.const 0) (cont.new $ct (ref.func $down)))))"#;
     each_backend(|config| {
         for size in [16 << 10, (16 << 10) + 16, (16 << 10) + 1008, 20_000, 64 << 10] {
-            for collector in [Collector::DeferredReferenceCounting, Collector::Copying] {
+            for collector in FREEING {
                 let mut config = config();
                 config.collector(collector).continuation_stack_size(size);
                 let engine = Engine::new(&config).unwrap();

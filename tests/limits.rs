@@ -7,8 +7,7 @@ mod support;
 use parked::{Wasm, each_setup, host, limited, module, trapped};
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Waker};
-use support::{block_on, wait};
+use support::{block_on, polled, wait};
 use wasmfx::wasmtime::*;
 
 #[test]
@@ -286,13 +285,7 @@ fn a_limiter_that_waits() {
         let drain = instance.get_typed_func::<(), i32>(&mut store, "drain").unwrap();
         // Dropped while the limiter waits for the first time, the second, and so on: it counts for nothing.
         for polls in 1..12 {
-            {
-                let mut call = pin!(inside.call_async(&mut store, 4));
-                let mut context = Context::from_waker(Waker::noop());
-                for _ in 0..polls {
-                    assert!(call.as_mut().poll(&mut context).is_pending(), "{polls}");
-                }
-            }
+            assert!(polled(pin!(inside.call_async(&mut store, 4)), polls).is_none(), "{polls}");
             assert_eq!(block_on(drain.call_async(&mut store, ())).unwrap(), 0);
             assert_eq!(store.continuation_statistics().alive, 0);
             if polls < 4 {

@@ -53,13 +53,13 @@ fn locked_memory() {
     }
     /// Linux 4.4: pages are locked once they are touched.
     const MCL_ONFAULT: libc::c_int = 4;
-    // SAFETY: this locks memory, and changes no content.
+    // SAFETY: `mlockall`: it takes flags only. It locks memory, and changes no content.
     if unsafe { libc::mlockall(libc::MCL_FUTURE | MCL_ONFAULT) } != 0 {
         eprintln!("skipped: this process may not lock its memory: {}", std::io::Error::last_os_error());
         return;
     }
     for (store, module) in &mut before {
-        // More than the store has at hand, and more than the first reservation has.
+        // More than the store has at hand, and more than the first region has.
         run(store, module, 1000).unwrap();
         assert!(store.continuation_statistics().guards_by_mprotect);
         assert!(store.continuation_statistics().to_string().contains("guarded by mprotect"));

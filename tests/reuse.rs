@@ -278,7 +278,7 @@ fn overflow_on_stacks_of_every_size() {
         let mut ran = 0;
         while size <= 1 << 20 {
             let engine = Engine::new(config().max_wasm_stack(1 << 20).continuation_stack_size(size)).unwrap();
-            // SAFETY: the bytes come from `precompile_module`.
+            // SAFETY: `deserialize`: `code` is what `precompile_module` returned, unmodified.
             let module = unsafe { Module::deserialize(&engine, &code) }.unwrap();
             let mut store = Store::new(&engine, ());
             let host = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| -> Result<()> {

@@ -1,7 +1,7 @@
 ;;! operation = "a connection: made, waits while 10,000 do, answers with 32 KiB of C stack, ends"
 ;;! inlined = true
 ;;! size = 1000000
-;;! no_unpatched = "it frees no continuation before its store goes, and fails at some 32,000: these are more"
+;;! no_unpatched = "unpatched Wasmtime frees no continuation before its store is dropped, and fails at some 32,000; this benchmark makes more"
 ;;! talk = 1.49
 ;; Many connections, of which 10,000 are alive at a time: each is a continuation that waits for its request, then takes
 ;; 32 KiB of stack to answer it, and ends.

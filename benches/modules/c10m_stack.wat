@@ -1,6 +1,6 @@
 ;;! operation = "as c10m, but with 32 KiB of the continuation's own stack, all of it written"
 ;;! size = 100000
-;;! no_unpatched = "it frees no continuation before its store goes, and fails at some 32,000: these are more"
+;;! no_unpatched = "unpatched Wasmtime frees no continuation before its store is dropped, and fails at some 32,000; this benchmark makes more"
 ;; Many connections, of which some are alive at a time: each is a continuation that waits for its request,
 ;; then takes about 32 KiB of stack to answer it, and ends.
 ;;

@@ -1,4 +1,4 @@
-;;! operation = "a call of a host function, and its return: from a continuation (entry: from the stack that the host entered on)"
+;;! operation = "a call of a host function and its return, from a continuation (entry: from the initial stack)"
 ;;! size = 200000
 ;; Calls of the host.
 ;;

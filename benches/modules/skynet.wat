@@ -1,7 +1,7 @@
 ;;! operation = "a continuation of the tree: made, suspended once, run to its end"
 ;;! inlined = true
 ;;! size = 111111
-;;! no_unpatched = "it frees no continuation before its store goes, and fails at some 32,000: these are more"
+;;! no_unpatched = "unpatched Wasmtime frees no continuation before its store is dropped, and fails at some 32,000; this benchmark makes more"
 ;;! talk = 1.72
 ;; Skynet: a tree of continuations in which every node has ten children. A leaf returns its number, a node
 ;; the sum of what its children return.

@@ -1,9 +1,10 @@
 //! What there is to measure: the modules in `../modules` that begin with a header, and the generated ones.
 
 use crate::generate;
+use crate::schema::{EXPORTED, Exported};
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
-use std::path::Path;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
 use wasmfx::wasmtime::{Engine, Module};
 
 /// The first characters of a header's lines; TOML follows.
@@ -111,14 +112,14 @@ fn add(engine: &Engine, name: &str, header: Header, wasm: Vec<u8>, all: &mut Vec
 /// The same code with inlining.
 fn inlined(plain: &Benchmark) -> Benchmark {
     let Header { operation, no_unpatched, no_v8, .. } = &plain.header;
-    let forbidden = "it cannot inline in an engine with stack switching".to_owned();
+    let forbidden = "unpatched Wasmtime cannot inline in an engine with stack switching".to_owned();
     let header = Header {
         operation: format!("{operation}; with inlining"),
         no_unpatched: Some(no_unpatched.clone().unwrap_or(forbidden)),
         no_v8: Some(
             no_v8
                 .clone()
-                .unwrap_or("V8 decides by itself what it inlines: it is in the other row".to_owned()),
+                .unwrap_or("V8 decides itself what it inlines: see the row without inlining".to_owned()),
         ),
         // As it was in the talk.
         talk: None,
@@ -128,33 +129,22 @@ fn inlined(plain: &Benchmark) -> Benchmark {
     Benchmark { name: format!("{}_inlined", plain.name), header, inlining: true, ..plain.clone() }
 }
 
-/// What a program without this catalogue needs to run a benchmark.
-#[derive(Serialize)]
-struct Exported<'a> {
-    name: &'a str,
-    module: String,
-    export: &'a str,
-    size: u32,
-    /// What keeps the module from running alone: an import, or a `setup`.
-    obstacle: Option<&'static str>,
-}
-
-/// Writes the modules of those whose instructions are counted to `directory`, and a list of them: `benchmarks.json`.
+/// Writes the modules of those whose instructions are counted to `directory`, and a list of them.
 pub(crate) fn export(engine: &Engine, all: &[Benchmark], directory: &Path) -> Result<()> {
     let mut exported = Vec::new();
     for benchmark in all.iter().filter(|benchmark| benchmark.header.micro) {
-        let Benchmark { name, header, wasm, export, .. } = benchmark;
-        let module = Module::new(engine, wasm)?;
+        let Benchmark { name, header, wasm, export, .. } = benchmark.clone();
+        let module = Module::new(engine, &wasm)?;
         let obstacle = if module.imports().len() > 0 {
-            Some("it imports what the command line does not have")
+            Some("it imports what the command line does not have".to_owned())
         } else if module.get_export("setup").is_some() {
-            Some("it needs its `setup`, and the command line calls one function")
+            Some("it needs its `setup`, and the command line calls one function".to_owned())
         } else {
             None
         };
-        let file = format!("{name}.wasm");
+        let file = PathBuf::from(format!("{name}.wasm"));
         std::fs::write(directory.join(&file), wasm)?;
         exported.push(Exported { name, module: file, export, size: header.size, obstacle });
     }
-    Ok(std::fs::write(directory.join("benchmarks.json"), serde_json::to_string(&exported)?)?)
+    Ok(std::fs::write(directory.join(EXPORTED), serde_json::to_string(&exported)?)?)
 }

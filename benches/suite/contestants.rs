@@ -1,8 +1,8 @@
 //! Who runs a benchmark: this build's backends, programs in processes of their own, libraries.
 
 use crate::catalogue::Benchmark;
-use crate::results::LeftOut;
 use crate::sample::Subject;
+use crate::schema::{LIBCALL, LeftOut, NATIVE, UNPATCHED, V8, variable};
 use crate::{floors, support};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::ffi::OsString;
@@ -79,33 +79,39 @@ pub(crate) struct Programs {
     node: Option<OsString>,
 }
 
-const UNPATCHED: &str = "WASMFX_UNPATCHED";
-const NODE: &str = "WASMFX_NODE";
 /// Node's option for stack switching.
 const STACK_SWITCHING: &str = "--experimental-wasm-wasmfx";
 
 impl Programs {
     /// Looks up both, and whether they can be started, before anything takes time.
     pub(crate) fn from_environment() -> Result<Programs> {
-        let programs = Programs { unpatched: std::env::var_os(UNPATCHED), node: std::env::var_os(NODE) };
-        for (program, variable, what, how_to_get) in [
-            (&programs.unpatched, UNPATCHED, "Wasmtime as published", "`cargo xtask bench` builds it"),
-            (&programs.node, NODE, "V8", "the path of Node 26 or later"),
+        let programs = Programs {
+            unpatched: std::env::var_os(variable::UNPATCHED),
+            node: std::env::var_os(variable::NODE),
+        };
+        for (program, named_by, what, how_to_get) in [
+            (
+                &programs.unpatched,
+                variable::UNPATCHED,
+                "Wasmtime as published",
+                "`cargo xtask bench` builds it",
+            ),
+            (&programs.node, variable::NODE, "V8", "the path of Node 26 or later"),
         ] {
             let Some(program) = program else {
-                eprintln!("left out: {what} ({variable} is not set: {how_to_get})");
+                eprintln!("left out: {what} ({named_by} is not set: {how_to_get})");
                 continue;
             };
             let mut command = Command::new(program);
-            if variable == NODE {
+            if named_by == variable::NODE {
                 command.args([STACK_SWITCHING, "--version"]);
             }
             let output = command.stdin(Stdio::null()).output().with_context(|| {
-                format!("{variable} is {program:?}, which cannot be started; unset it to leave out {what}")
+                format!("{named_by} is {program:?}, which cannot be started; unset it to leave out {what}")
             })?;
             ensure!(
-                variable != NODE || output.status.success(),
-                "{variable} is {program:?}, which is no Node that knows {STACK_SWITCHING}: {}",
+                named_by != variable::NODE || output.status.success(),
+                "{named_by} is {program:?}, which is no Node that knows {STACK_SWITCHING}: {}",
                 String::from_utf8_lossy(&output.stderr).trim(),
             );
         }
@@ -191,25 +197,25 @@ pub(crate) fn line_up(benchmark: &Benchmark, programs: &Programs) -> Result<(Vec
     let mut entries = Vec::new();
     let mut left_out = Vec::new();
     let backends = support::backends();
-    for name in ["native", "libcall"] {
+    for name in [NATIVE, LIBCALL] {
         match backends.iter().find(|(backend, _)| *backend == name) {
             Some(&(_, backend)) => {
                 let wasm = Wasm::new(backend, benchmark).with_context(|| format!("{name} failed"))?;
                 let contestant = Box::new(wasm);
                 entries.push(Entry { name, foreign: false, contestant });
             }
-            None => left_out.push(LeftOut { name, why: "not part of this build".to_owned() }),
+            None => left_out.push(LeftOut::new(name, "not part of this build")),
         }
     }
     // Once, since the first process may be about to read it when the second starts.
     let path = binary(benchmark)?;
-    for (name, variable, command, cannot) in [
-        ("unpatched", UNPATCHED, programs.unpatched(), &header.no_unpatched),
-        ("v8", NODE, programs.v8(), &header.no_v8),
+    for (name, named_by, command, cannot) in [
+        (UNPATCHED, variable::UNPATCHED, programs.unpatched(), &header.no_unpatched),
+        (V8, variable::NODE, programs.v8(), &header.no_v8),
     ] {
         match (cannot, command) {
-            (Some(why), _) => left_out.push(LeftOut { name, why: why.clone() }),
-            (None, None) => left_out.push(LeftOut { name, why: format!("{variable} was not set") }),
+            (Some(why), _) => left_out.push(LeftOut::new(name, why)),
+            (None, None) => left_out.push(LeftOut::new(name, &format!("{named_by} was not set"))),
             (None, Some(mut command)) => {
                 let contestant = Box::new(Process::new(command.arg(&path), benchmark)?);
                 entries.push(Entry { name, foreign: true, contestant });

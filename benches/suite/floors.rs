@@ -3,6 +3,7 @@
 use crate::catalogue::Floor;
 use crate::contestants::Contestant;
 use crate::sample::elsewhere;
+use crate::schema::{COROSENSEI, FIBER};
 use anyhow::{Context, Result, ensure};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
@@ -16,7 +17,7 @@ const STACK: usize = 560 << 10;
 /// The libraries, by name.
 pub(crate) fn all(floor: Floor) -> [(&'static str, Box<dyn Contestant>); 2] {
     let library = |run| -> Box<dyn Contestant> { Box::new(Library { floor, run, samples: 0 }) };
-    [("corosensei", library(corosensei as Run)), ("wasmtime-fiber", library(wasmtime_fiber))]
+    [(COROSENSEI, library(corosensei as Run)), (FIBER, library(wasmtime_fiber))]
 }
 
 /// A sample of so many operations.

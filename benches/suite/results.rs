@@ -1,40 +1,14 @@
-//! What was measured, for people and for programs.
+//! Collects what was measured, and prints it.
 
 use crate::catalogue::Benchmark;
+use crate::schema::{LeftOut, Measured, Samples};
 use crate::spread::Spread;
-use anyhow::{Context, Result};
-use serde::Serialize;
-use std::path::Path;
 use std::time::Duration;
 
-#[derive(Serialize)]
-pub(crate) struct Results {
-    pub(crate) quick: bool,
-    pub(crate) benchmarks: Vec<Measured>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Measured {
-    name: String,
-    operation: String,
-    size: u32,
-    talk: Option<f64>,
-    micro: bool,
-    contestants: Vec<Samples>,
-    left_out: Vec<LeftOut>,
-}
-
-/// Nanoseconds of an operation, in each of the interleaved samples.
-#[derive(Serialize)]
-pub(crate) struct Samples {
-    name: &'static str,
-    ns: Vec<f64>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct LeftOut {
-    pub(crate) name: &'static str,
-    pub(crate) why: String,
+impl LeftOut {
+    pub(crate) fn new(name: &str, why: &str) -> LeftOut {
+        LeftOut { name: name.to_owned(), why: why.to_owned() }
+    }
 }
 
 impl Measured {
@@ -46,16 +20,15 @@ impl Measured {
             operation: header.operation,
             size: header.size,
             talk: header.talk,
-            micro: header.micro,
             contestants: Vec::new(),
             left_out: Vec::new(),
         }
     }
 
     /// Has a place for a contestant's samples. What others are compared with is the first.
-    pub(crate) fn enter(&mut self, name: &'static str) {
+    pub(crate) fn enter(&mut self, name: &str) {
         if !self.contestants.iter().any(|samples| samples.name == name) {
-            self.contestants.push(Samples { name, ns: Vec::new() });
+            self.contestants.push(Samples { name: name.to_owned(), ns: Vec::new() });
         }
     }
 
@@ -67,10 +40,10 @@ impl Measured {
     }
 
     /// Takes back all that the contestant may have, for that reason.
-    pub(crate) fn leave_out(&mut self, name: &'static str, why: String) {
-        self.contestants.retain(|samples| samples.name != name);
-        if !self.leaves_out(name) {
-            self.left_out.push(LeftOut { name, why });
+    pub(crate) fn leave_out(&mut self, left_out: LeftOut) {
+        self.contestants.retain(|samples| samples.name != left_out.name);
+        if !self.leaves_out(&left_out.name) {
+            self.left_out.push(left_out);
         }
     }
 
@@ -96,12 +69,5 @@ impl Measured {
         for LeftOut { name, why } in &self.left_out {
             println!("  {name:<14} left out: {why}");
         }
-    }
-}
-
-impl Results {
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let json = serde_json::to_string(self)? + "\n";
-        std::fs::write(path, json).with_context(|| format!("cannot write the results to {}", path.display()))
     }
 }

@@ -1,13 +1,13 @@
-//! The backends that tests run on.
+//! The backends and collectors that tests run on, and what else several of them need.
 
 #![allow(dead_code, reason = "each test target uses its part")]
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::Command;
 use std::task::{Context, Poll, Waker};
 use wasmfx::StackSwitchingBackend;
-use wasmfx::wasmtime::Config;
+use wasmfx::wasmtime::{Collector, Config, WasmBacktrace};
 
 /// The backends of this build on this machine, by the names that the command line has for them, the best last.
 pub(crate) fn backends() -> Vec<(&'static str, StackSwitchingBackend)> {
@@ -29,6 +29,30 @@ pub(crate) fn each_backend(test: impl Fn(&dyn Fn() -> Config)) {
             config
         });
     }
+}
+
+/// All collectors.
+pub(crate) const COLLECTORS: [Collector; 3] =
+    [Collector::DeferredReferenceCounting, Collector::Null, Collector::Copying];
+
+/// Those that free or move what they find.
+pub(crate) const FREEING: [Collector; 2] = [Collector::DeferredReferenceCounting, Collector::Copying];
+
+/// Runs a test on each backend with each of these collectors. It gets a configuration for them, with the smallest stacks.
+pub(crate) fn each_collector(collectors: &[Collector], test: impl Fn(Config)) {
+    each_backend(|config| {
+        for &collector in collectors {
+            eprintln!("with {collector:?}:");
+            let mut config = config();
+            config.collector(collector).continuation_stack_size(16 << 10);
+            test(config);
+        }
+    });
+}
+
+/// The names of the functions in a backtrace.
+pub(crate) fn names(trace: &WasmBacktrace) -> Vec<String> {
+    trace.frames().iter().map(|frame| frame.func_name().unwrap_or("?").to_owned()).collect()
 }
 
 /// Bytes that this process has of resident memory and of page tables; Linux alone tells.
@@ -60,13 +84,16 @@ pub(crate) fn in_child(test: &str, f: impl FnOnce()) {
 
 /// Runs a future that is always ready to go on.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+    polled(pin!(future), usize::MAX).expect("it is ready some time")
+}
+
+/// Polls a future so often, or until it is ready: then this returns its output.
+pub(crate) fn polled<F: Future + ?Sized>(mut future: Pin<&mut F>, polls: usize) -> Option<F::Output> {
     let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-    }
+    (0..polls).find_map(|_| match future.as_mut().poll(&mut context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    })
 }
 
 /// Waits for so many turns.

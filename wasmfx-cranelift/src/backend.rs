@@ -6,9 +6,9 @@ use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{TagIndex, WasmResult};
 
-/// Translates the instructions that make continuations or switch stacks. The entry points in `lib.rs` document the instructions.
-/// They have emitted the code that is the same for all backends before they call these methods: checks of references, and
-/// arguments.
+/// Translates the instructions that make continuations or switch stacks. The entry points in `lib.rs` document the instructions,
+/// and emit the checks of references before they call these methods. A backend stores the arguments in a continuation with the
+/// methods of the operands: [`Input::hand_over`](crate::operands::Input::hand_over) and [`Target::store_args`].
 pub(crate) trait BackendCompiler {
     /// `cont.new`: returns a reference to the new continuation.
     fn cont_new(
@@ -40,6 +40,6 @@ pub(crate) trait BackendCompiler {
         env: &mut dyn FuncEnv,
         builder: &mut FunctionBuilder<'_>,
         tag: TagIndex,
-        target: Target,
+        target: Target<'_>,
     ) -> WasmResult<Vec<Value>>;
 }

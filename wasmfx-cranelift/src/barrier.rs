@@ -34,7 +34,7 @@ pub struct Barrier {
 }
 
 impl Barrier {
-    /// Puts a barrier on `current`, the current stack: a `*mut VMContRef`. `continuations` is the address of the store's
+    /// Puts a barrier on `current`, the current stack: a `*mut VMContRef`. `context` is the address of the store's
     /// `VMContinuationContext`.
     ///
     /// The caller emits [`Barrier::remove`] on all ways out of the function but traps.
@@ -42,11 +42,11 @@ impl Barrier {
         env: &mut dyn Memory,
         builder: &mut FunctionBuilder<'_>,
         current: Value,
-        continuations: Value,
+        context: Value,
     ) -> Barrier {
         let cont = ContRef(current);
         let outer = cont.resume(env, builder);
-        let barrier = Context(continuations).barrier(builder);
+        let barrier = Context(context).barrier(builder);
         cont.set_resume(env, builder, barrier);
         // N5: the cache may say that a search begins farther out than the barrier.
         cont.clear_handler_cache(env, builder);

@@ -2,26 +2,27 @@
 
 use crate::env::FuncEnv;
 use crate::operands::{Clause, labels};
-use crate::view::{ContObj, ResumeFrame, SwitchResult};
+use crate::view::{ContObj, ContRef, ResumeFrame, SwitchResult};
 use cranelift_codegen::ir::{self, Block, InstBuilder, JumpTableData};
 use cranelift_frontend::FunctionBuilder;
+use wasmtime_environ::TagIndex;
 
-/// Emits the branches from `handed`, the result of a resume: to the clause that was taken, or to `ended` if the continuation
+/// Emits the branches from `switched`, the result of a resume: to the clause that was taken, or to `ended` if the continuation
 /// ended. Leaves `builder` in `ended`, unsealed.
 ///
 /// ```text
-///   brif handed.outcome, ended, taken
+///   brif switched.outcome, ended, taken
 /// taken:
 ///   br_table frame.clause, [clause 0, clause 1, ...]      with one clause, there is no table
 /// clause i:
-///   load the payload, make a reference to handed.captured
+///   load the payload, make a reference to switched.captured
 ///   jump label i
 /// ended:
 /// ```
 pub(crate) fn dispatch(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    handed: SwitchResult,
+    switched: SwitchResult,
     frame: ResumeFrame,
     clauses: &[Clause],
     ended: Block,
@@ -33,12 +34,12 @@ pub(crate) fn dispatch(
             builder.ins().jump(ended, &[]);
         }
         [only] => {
-            let outcome = handed.outcome(builder);
+            let outcome = switched.outcome(builder);
             builder.ins().brif(outcome, ended, &[], only, &[]);
         }
         [.., last] => {
             let taken = builder.create_block();
-            let outcome = handed.outcome(builder);
+            let outcome = switched.outcome(builder);
             builder.ins().brif(outcome, ended, &[], taken, &[]);
             builder.switch_to_block(taken);
             builder.seal_block(taken);
@@ -56,15 +57,25 @@ pub(crate) fn dispatch(
     for (&(tag, label), block) in labels.iter().zip(blocks) {
         builder.switch_to_block(block);
         builder.seal_block(block);
-        let captured = handed.captured();
-        let types = env.tag_params(tag);
-        let mut args = Vec::with_capacity(types.len() + 1);
-        if !types.is_empty() {
-            args = captured.payload(env, builder, types.len()).load(env, builder, &types);
-        }
-        let revision = captured.revision(env, builder);
-        args.push(ContObj::new(&mut builder.cursor(), captured, revision).0);
-        env.jump(builder, label, &args);
+        jump_to_label(env, builder, switched.captured(), tag, label);
     }
     builder.switch_to_block(ended);
+}
+
+/// Emits the code of a clause that was taken: a jump to `label` with the payload of `tag` and a reference to `captured`.
+fn jump_to_label(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    captured: ContRef,
+    tag: TagIndex,
+    label: Block,
+) {
+    let types = env.tag_params(tag);
+    let mut values = Vec::with_capacity(types.len() + 1);
+    if !types.is_empty() {
+        values = captured.payload(env, builder, types.len()).load(env, builder, &types);
+    }
+    let revision = captured.revision(env, builder);
+    values.push(ContObj::new(&mut builder.cursor(), captured, revision).0);
+    env.jump(builder, label, &values);
 }

@@ -6,14 +6,8 @@ use cranelift_codegen::ir;
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{ModuleInternedTypeIndex, TagIndex, TypeIndex, WasmResult, WasmValType};
 
-/// The way in which stacks are switched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// In compiled code.
-    Native,
-    /// By calls into the runtime.
-    Libcall,
-}
+/// The way in which stacks are switched: by calls into the runtime, or in compiled code.
+pub use wasmfx_runtime::abi::Backend;
 
 /// A call into the runtime. `wasmfx_runtime::libcall` has the meaning of the arguments.
 ///
@@ -30,7 +24,9 @@ pub enum Builtin {
     /// `(vmctx, tag, payload, results: i32) -> i8`: returns once the captured continuation is resumed; its values are at
     /// `payload`.
     Suspend,
-    /// `(vmctx, target, tag, payload, params: i32, args: i32) -> i8`: likewise; stores the target's last argument.
+    /// `(vmctx, target, tag, payload, params: i32, args: i32) -> i8`: returns once the captured continuation is resumed or switched
+    /// to; its values are at `payload`. The runtime stores the target's last argument, a reference to the captured continuation,
+    /// behind the `args` arguments that compiled code has stored.
     Switch,
     /// `(vmctx, contref, exnref: i32) -> i8`: makes `exnref` the store's pending exception, and prepares the continuation for a
     /// `resume` that raises `exnref` where the continuation suspended. If the continuation is fresh, this consumes the
@@ -76,8 +72,9 @@ pub enum MemoryRegion {
     ///   +----------------+             |   resume frames            |
     /// ```
     ///
-    /// One field of the `VMContinuationContext`, the store's barrier, is read as a resume frame, in the region `Payload`. No code
-    /// writes the barrier, so that the two regions still have no access to order.
+    /// Compiled code reads one field of the `VMContinuationContext`, the store's barrier, as a resume frame, and so in the region
+    /// `Payload`. Nothing writes the barrier after the store was made. So an access to one region may still be moved across an
+    /// access to the other.
     ContRef,
     /// Payloads and resume frames. They are on stacks and in the `args` of `VMContRef`s. The runtime and other functions write
     /// them, too.

@@ -11,24 +11,26 @@ use wasmtime_environ::TagIndex;
 ///
 /// Sharing slots is sound, because an activation is inside at most one such instruction at a time, and all values that the
 /// instruction leaves in the slots are read before the next instruction begins.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct FunctionState {
-    /// The end of the code that every activation begins with.
+    /// The place in the code that [`FunctionState::enter`] noted: a block, and the instruction in front of the place, if any.
     entry: Option<(Block, Option<Inst>)>,
-    /// Frames that are filled there, once per activation.
+    /// The frames that the code at `entry` fills, once per activation. Each serves all resumes with its clauses and its number of
+    /// results.
     pub(crate) frames: Vec<SharedFrame>,
-    /// The frame of the resumes that have none of those. Each of these resumes fills it.
+    /// The frame of the resumes that no frame in `frames` serves. Each of these resumes fills this frame before its switch.
     pub(crate) frame: Option<StackSlot>,
-    /// The payload slots.
+    /// The payload slots of all instructions.
     pub(crate) payload: Option<StackSlot>,
-    current: CurrentContinuation,
+    /// The current stack and its stack limit.
+    pub(crate) current: CurrentContinuation,
     /// The continuations that the function's `cont.new` instructions have made with room for all arguments in `args`, each with
     /// its revision at that time. See [`Usable::is_as_made`](crate::usable::Usable::is_as_made).
     pub(crate) made: HashSet<[Value; 2]>,
 }
 
 /// A frame that all resumes with the same clauses, in the same order, and the same number of results share.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct SharedFrame {
     /// The tag of each clause, and whether the clause is `(on $tag switch)`.
     pub(crate) clauses: Vec<(TagIndex, bool)>,
@@ -48,8 +50,9 @@ impl FunctionState {
     ///
     /// # Panics
     ///
-    /// If `builder` has no current block.
+    /// If `builder` has no current block, or if this state has served another function.
     pub fn enter(&mut self, builder: &mut FunctionBuilder<'_>) {
+        assert!(*self == FunctionState::default(), "each function has a state of its own");
         let block = builder.current_block().expect("there is code to come");
         self.entry = Some((block, builder.func.layout.last_inst(block)));
         self.current.enter(builder);
@@ -67,18 +70,6 @@ impl FunctionState {
             None => FuncCursor::new(func).at_first_insertion_point(block),
         }
     }
-
-    /// The variable that holds the current continuation, the instruction that defines the variable where the function begins, and
-    /// the stack limit, if an instruction has asked for it before.
-    ///
-    /// # Panics
-    ///
-    /// If the function was not entered.
-    pub fn current(&mut self) -> (Variable, Inst, &mut Option<Value>) {
-        let CurrentContinuation { variable, limit } = &mut self.current;
-        let (variable, inst) = variable.expect("the function was entered");
-        (variable, inst, limit)
-    }
 }
 
 /// The continuation that an activation belongs to, and its stack limit. Both stay the same throughout an activation, because a
@@ -88,11 +79,13 @@ impl FunctionState {
 /// The continuation is a variable. Behind the switch of each `suspend` and `switch`, the variable is set to the result of the
 /// switch, which is the same value. The result is in a register; without it, the code behind the switch would have to wait for
 /// the new stack pointer and then for a load of the spilled value.
-#[derive(Debug, Default)]
-struct CurrentContinuation {
-    /// The variable, and the placeholder that defines it at first. The first use replaces the placeholder with a load.
-    variable: Option<(Variable, Inst)>,
-    limit: Option<Value>,
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct CurrentContinuation {
+    /// The variable, and the placeholder that defines the variable where the function begins. The first use replaces the
+    /// placeholder with a load.
+    pub(crate) variable: Option<(Variable, Inst)>,
+    /// The stack limit, once it is loaded.
+    pub(crate) limit: Option<Value>,
 }
 
 impl CurrentContinuation {
@@ -101,7 +94,7 @@ impl CurrentContinuation {
         let variable = builder.declare_var(I64);
         let unknown = builder.ins().iconst(I64, 0);
         builder.def_var(variable, unknown);
-        let inst = builder.func.dfg.value_def(unknown).unwrap_inst();
-        self.variable = Some((variable, inst));
+        let placeholder = builder.func.dfg.value_def(unknown).unwrap_inst();
+        self.variable = Some((variable, placeholder));
     }
 }

@@ -69,9 +69,7 @@ pub fn cont_new(
 ) -> WasmResult<Value> {
     ensure_target(env)?;
     env.trap_if_zero(builder, func, Trap::NullReference);
-    let params = env.cont_params(ty).len();
-    let results = env.cont_results(ty).len();
-    backend(env)?.cont_new(env, builder, New { ty, func, params, results })
+    backend(env)?.cont_new(env, builder, New { ty, func })
 }
 
 /// `cont.bind $from $to`: binds `args` to the continuation that `cont`, a reference of type `from`, refers to, and returns a new
@@ -150,7 +148,6 @@ fn resume_with(
     ensure_target(env)?;
     let results = env.cont_results(ty);
     let cont = Usable::new(env, builder, cont);
-    input.hand_over(env, builder, cont)?;
     backend(env)?.resume(env, builder, Resume { cont, input, results: &results, clauses })
 }
 
@@ -172,11 +169,7 @@ pub fn switch(
     let captured = *params.last().expect("validation: a switch target's last parameter is a continuation");
     let received = env.cont_ref_params(captured);
     let cont = Usable::new(env, builder, cont);
-    let place = cont.next_value(env, builder);
-    place.store(env, builder, args);
-    let last_arg = place.skip(builder, args.len());
-    let target = Target { cont, args: args.len(), last_arg, received };
-    backend(env)?.switch(env, builder, tag, target)
+    backend(env)?.switch(env, builder, tag, Target { cont, args, received: &received })
 }
 
 /// A null continuation reference.

@@ -23,23 +23,17 @@ pub(crate) fn labels(clauses: &[Clause]) -> impl Iterator<Item = (TagIndex, ir::
 
 /// The operands of a `cont.new`.
 pub(crate) struct New {
-    /// The continuation type. The native backend has entry code for the function type of each.
-    #[allow(dead_code, reason = "there may be no other backend than libcall")]
+    /// The continuation type.
     pub(crate) ty: TypeIndex,
     /// The function, not null.
     pub(crate) func: Value,
-    /// How many parameters it has.
-    pub(crate) params: usize,
-    /// How many results it has.
-    pub(crate) results: usize,
 }
 
 /// The operands of a `resume`, `resume_throw` or `resume_throw_ref`.
 pub(crate) struct Resume<'a> {
-    /// The continuation, after [`Input::hand_over`].
+    /// The continuation.
     pub(crate) cont: Usable,
-    /// The input. The payload of the native backend's switch says of which kind it is.
-    #[allow(dead_code, reason = "there may be no other backend than libcall")]
+    /// The input, which [`Input::hand_over`] gives to the continuation.
     pub(crate) input: Input<'a>,
     /// The types of the continuation's results.
     pub(crate) results: &'a [WasmValType],
@@ -86,14 +80,20 @@ impl Input<'_> {
 }
 
 /// The target of a `switch`.
-pub(crate) struct Target {
-    /// The continuation. All its arguments are stored except the last one, which is a reference to the captured continuation.
+pub(crate) struct Target<'a> {
+    /// The continuation.
     pub(crate) cont: Usable,
-    /// How many arguments the `switch` has stored.
-    pub(crate) args: usize,
-    /// The slot of the last argument. With the libcall backend the runtime computes that by itself.
-    #[allow(dead_code, reason = "there may be no other backend than libcall")]
-    pub(crate) last_arg: Payload,
+    /// The arguments that are not bound yet, except the last one, which is a reference to the captured continuation.
+    pub(crate) args: &'a [Value],
     /// The types of the values that the captured continuation waits for.
-    pub(crate) received: Vec<WasmValType>,
+    pub(crate) received: &'a [WasmValType],
+}
+
+impl Target<'_> {
+    /// Emits the code that stores `args` in the continuation, and returns the slot of the last argument.
+    pub(crate) fn store_args(&self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Payload {
+        let place = self.cont.next_value(env, builder);
+        place.store(env, builder, self.args);
+        place.skip(builder, self.args.len())
+    }
 }

@@ -67,23 +67,22 @@ impl Usable {
             let ty = env.type_id(builder, ty);
             let before = self.contref.bound_types(env, builder);
             let bound_types = builder.ins().select(bound, before, ty);
-            self.contref.set_waits_for(env, builder, bound_types);
+            self.contref.set_bound_types(env, builder, bound_types);
             let bound = builder.ins().iadd_imm_s(bound, count as i64);
             self.contref.set_bound(env, builder, bound);
         }
     }
 
-    /// Emits the code that consumes the reference (C1).
-    #[cfg(feature = "native")]
-    pub(crate) fn consume(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) {
+    /// Emits the code that consumes the reference (C1), and returns the continuation's new revision.
+    pub(crate) fn consume(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Value {
         let revision = builder.ins().iadd_imm_s(self.revision, 1);
         self.contref.set_revision(env, builder, revision);
+        revision
     }
 
     /// Emits the code that consumes the reference (C1), and returns a new reference to the same continuation.
     pub(crate) fn consume_and_renew(self, env: &mut dyn FuncEnv, builder: &mut FunctionBuilder<'_>) -> Value {
-        let revision = builder.ins().iadd_imm_s(self.revision, 1);
-        self.contref.set_revision(env, builder, revision);
+        let revision = self.consume(env, builder);
         ContObj::new(&mut builder.cursor(), self.contref, revision).0
     }
 }

@@ -9,8 +9,9 @@ use std::ptr;
 /// `len` is 0.
 pub(crate) fn zeroed(len: usize) -> Option<Vec<u128>> {
     let layout = Layout::array::<u128>(len).ok().filter(|layout| layout.size() > 0)?;
-    // SAFETY: the size of the layout is not 0. A vector of capacity `len` frees the memory with the same layout. Zero bytes are
-    // valid numbers.
+    // SAFETY: `alloc_zeroed`: the size of the layout is not 0. `from_raw_parts`: the global allocator has made the
+    // block, with the layout of a vector of capacity `len`. Nothing else owns the block. Zero bytes are `len`
+    // initialised numbers.
     unsafe {
         let start = alloc_zeroed(layout).cast::<u128>();
         (!start.is_null()).then(|| Vec::from_raw_parts(start, len, len))
@@ -20,8 +21,8 @@ pub(crate) fn zeroed(len: usize) -> Option<Vec<u128>> {
 /// Uninitialised memory for `len` values. `None` if there is no memory, or if the size is 0.
 pub(crate) fn uninit<T>(len: usize) -> Option<Box<[MaybeUninit<T>]>> {
     let layout = Layout::array::<T>(len).ok().filter(|layout| layout.size() > 0)?;
-    // SAFETY: the size of the layout is not 0. The box frees the memory with the same layout. `MaybeUninit` needs no
-    // initialisation.
+    // SAFETY: `alloc`: the size of the layout is not 0. `from_raw`: the global allocator has made the block, with the
+    // layout of the slice. Nothing else owns the block. `MaybeUninit` needs no initialisation.
     unsafe {
         let start = alloc(layout).cast::<MaybeUninit<T>>();
         (!start.is_null()).then(|| Box::from_raw(ptr::slice_from_raw_parts_mut(start, len)))
@@ -32,6 +33,7 @@ pub(crate) fn uninit<T>(len: usize) -> Option<Box<[MaybeUninit<T>]>> {
 pub(crate) fn boxed<T>(value: T) -> Option<Box<T>> {
     let mut room = uninit::<T>(1)?;
     room[0].write(value);
-    // SAFETY: the value was written just above. A value has the layout of a slice of one.
+    // SAFETY: `from_raw`: the block was a box of a slice of one, which has the layout of one value. Nothing else owns
+    // the block. The value was written just above.
     Some(unsafe { Box::from_raw(Box::into_raw(room).cast::<T>()) })
 }

@@ -14,7 +14,8 @@ const DEPTH: usize = 16;
 ///
 /// # Safety
 ///
-/// `current` is the current stack of a live store of this backend.
+/// 1. `current` is the current stack of a live store of this backend.
+/// 2. Nothing borrows a stack of the chain mutably.
 #[inline]
 pub(crate) unsafe fn active_chain(backend: Backend, current: *mut VMContRef) {
     if !cfg!(debug_assertions) {
@@ -22,11 +23,13 @@ pub(crate) unsafe fn active_chain(backend: Backend, current: *mut VMContRef) {
     }
     let mut cont = current;
     for _ in 0..DEPTH {
-        // SAFETY: C2: the first is the current stack of a live store, and parents are of the same store.
+        // SAFETY: of `is_continuation`: this function's 1, as the first is the current stack. Each parent of a running
+        // continuation is a running continuation or the initial stack, of the same store.
         if unsafe { !VMContRef::is_continuation(cont) } {
             return;
         }
-        // SAFETY: C2, L1: `cont` is a continuation of a live store. No mutable borrow of it is alive during a check.
+        // SAFETY: `&`: C2, L1: `cont` is a continuation of a live store, and so points to a `Continuation`: valid,
+        // aligned and initialised; 2: nothing borrows it mutably.
         let this = unsafe { &*cont.cast::<Continuation>() };
         assert_eq!(this.vm.state(), VMContState::Running, "a stack on the active chain runs");
         let native = backend == Backend::Native;
@@ -35,14 +38,17 @@ pub(crate) unsafe fn active_chain(backend: Backend, current: *mut VMContRef) {
         assert!(!this.vm.resume.is_null(), "something resumed a running stack");
         assert_eq!(this.vm.parent_entry.is_null(), native, "a parent's entry state is kept");
         assert_ne!(this.vm.parent, cont, "no stack is its own parent");
-        // SAFETY: C2: parents are of the same store.
+        // SAFETY: of `is_continuation`: the parent of a running continuation is a running continuation or the initial
+        // stack, of the same store.
         if unsafe { VMContRef::is_continuation(this.vm.parent) } {
-            // SAFETY: C2, L1: the parent is a continuation of a live store.
+            // SAFETY: `&`: C2, L1: the parent is a continuation, and so points to a `Continuation`: valid, aligned and
+            // initialised; 2: nothing borrows it mutably.
             let parent = unsafe { &*this.vm.parent.cast::<Continuation>() };
             let frame = this.vm.resume;
-            // SAFETY: `frame` is the live frame of a `resume`, or the store's barrier (C5).
-            let known =
-                unsafe { VMResumeFrame::is_barrier(frame) } || parent.stack_range().contains(&frame.addr());
+            // SAFETY: of `is_barrier`: `frame` is the live frame of the `resume` that runs the stack, or the store's
+            // barrier (C5).
+            let known = unsafe { VMResumeFrame::is_barrier(frame) }
+                || parent.stack_range(backend).contains(&frame.addr());
             assert!(known, "a resume's frame is on the parent's stack");
         }
         cont = this.vm.parent;
@@ -61,15 +67,18 @@ pub(crate) unsafe fn active_chain(backend: Backend, current: *mut VMContRef) {
 ///
 /// # Safety
 ///
-/// `current` is a running continuation of a live store. `outermost` is null or a continuation of the same store.
+/// 1. `current` is a running continuation of a live store of this backend.
+/// 2. `outermost` is null or a continuation of the same store.
+/// 3. Nothing borrows `outermost` or a stack of the chain mutably.
 #[inline]
-pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContRef) {
+pub(crate) unsafe fn host_stack(backend: Backend, current: *mut VMContRef, outermost: *mut VMContRef) {
     if !cfg!(debug_assertions) {
         return;
     }
     assert!(!outermost.is_null(), "S3");
     let mut cont = current;
-    // SAFETY: C2, L1: `outermost` is a continuation of a live store.
+    // SAFETY: `&`: 2 (C2, L1): `outermost` is not null here, and so points to a `Continuation`: valid, aligned and
+    // initialised; 3: nothing borrows it mutably.
     let (host, left_at) = unsafe {
         let outermost = &*outermost.cast::<Continuation>();
         (outermost.vm.parent_control.sp, outermost.resumer_sp())
@@ -79,11 +88,14 @@ pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContR
         "the frames of wasmtime-fiber take more than was thought: FIBER_FRAMES"
     );
     for _ in 0..DEPTH {
-        // SAFETY: C2, L1: `cont` is a continuation of a live store: the first is `current`, and the loop ends at the initial
-        // stack.
-        let (parent, stack) = unsafe { ((*cont).parent, (*cont.cast::<Continuation>()).stack_range()) };
+        // SAFETY: the read, and `stack_range`: 1 (C2, L1): `cont` points to a `Continuation`: valid, aligned and
+        // initialised. The first is `current`, and the loop ends before the initial stack. 3: nothing borrows it
+        // mutably.
+        let (parent, stack) =
+            unsafe { ((*cont).parent, (*cont.cast::<Continuation>()).stack_range(backend)) };
         assert!(host != 0 && !stack.contains(&host), "S1, S3");
-        // SAFETY: C2: parents are of the same store.
+        // SAFETY: of `is_continuation`: the parent of a running continuation is a running continuation or the initial
+        // stack, of the same store.
         if unsafe { !VMContRef::is_continuation(parent) } {
             assert_eq!(cont, outermost, "S3");
             return;
@@ -96,20 +108,24 @@ pub(crate) unsafe fn host_stack(current: *mut VMContRef, outermost: *mut VMContR
 ///
 /// # Safety
 ///
-/// `current` is the current stack of a live store.
+/// 1. `current` is the current stack of a live store of this backend.
+/// 2. Nothing borrows a stack of the chain mutably.
 #[inline]
-pub(crate) unsafe fn no_continuations_stack(current: *mut VMContRef) {
+pub(crate) unsafe fn no_continuations_stack(backend: Backend, current: *mut VMContRef) {
     if !cfg!(debug_assertions) {
         return;
     }
     let (mut cont, here) = (current, arch::stack_pointer());
     for _ in 0..DEPTH {
-        // SAFETY: C2, L1: the first is the current stack of a live store, and parents are of the same store.
+        // SAFETY: of `is_continuation`: this function's 1, as the first is the current stack. Each parent of a running
+        // continuation is a running continuation or the initial stack, of the same store. `stack_range` and the read:
+        // C2, L1: `cont` is a continuation here, and so points to a `Continuation`: valid, aligned and initialised;
+        // 2: nothing borrows it mutably.
         unsafe {
             if !VMContRef::is_continuation(cont) {
                 return;
             }
-            assert!(!(*cont.cast::<Continuation>()).stack_range().contains(&here), "S1");
+            assert!(!(*cont.cast::<Continuation>()).stack_range(backend).contains(&here), "S1");
             cont = (*cont).parent;
         }
     }
@@ -120,13 +136,15 @@ pub(crate) unsafe fn no_continuations_stack(current: *mut VMContRef) {
 ///
 /// # Safety
 ///
-/// `cont` is a suspended continuation of a live store.
+/// 1. `cont` is a suspended continuation of a live store.
+/// 2. Nothing borrows it, or a stack that was captured with it, mutably.
 #[inline]
 pub(crate) unsafe fn captured_chain(cont: *mut VMContRef) {
     if !cfg!(debug_assertions) {
         return;
     }
-    // SAFETY: C2: `cont` is a continuation of a live store, and the stacks that were captured with it are of the same store.
+    // SAFETY: the reads, and `state`: 1 (C2): `cont` is valid, aligned and initialised, and so are the stacks that were
+    // captured with it, which are of the same store; 2: nothing borrows them mutably.
     unsafe {
         assert_eq!((*cont).state(), VMContState::Suspended);
         assert!((*cont).values.length <= (*cont).values.capacity, "C3");

@@ -29,12 +29,13 @@
 //! * **L4.** A fiber is resumed only by the `resume` that runs its continuation, and suspends only to it.
 
 use crate::abi::{
-    Backend, INLINE_ARGS, VMContRef, VMControlContext, VMEntryState, VMHandlerCache, VMPayloads,
+    Backend, INLINE_ARGS, SLOT_SIZE, VMContRef, VMControlContext, VMEntryState, VMHandlerCache, VMPayloads,
     VMStackHeader,
 };
 use crate::alloc;
 use crate::error::Error;
 use crate::fiber::FiberPart;
+use crate::limits::MAX_KEPT_SLOTS;
 use crate::stack::PooledStack;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
@@ -51,6 +52,10 @@ pub(crate) struct Continuation {
     /// The libcall backend's part, from the first start on. The next continuation uses the same part.
     pub(crate) fiber: Option<Box<FiberPart>>,
 }
+
+// The documentation of `MAX_CONTINUATIONS` and of `MAX_KEPT_SLOTS` says so.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Continuation>() == 320 && MAX_KEPT_SLOTS * SLOT_SIZE < 320);
 
 impl Continuation {
     /// A free continuation.
@@ -74,10 +79,12 @@ impl Continuation {
     ///
     /// # Safety
     ///
-    /// `this` is a continuation of a live store of the libcall backend, and has a fiber (L2).
+    /// 1. `this` is a continuation of a live store of the libcall backend.
+    /// 2. It has a fiber (L2).
+    /// 3. Nothing borrows the field `fiber`.
     pub(crate) unsafe fn fiber_of(this: *mut Continuation) -> *mut FiberPart {
-        // SAFETY: C2, L2: `this` is in memory and has a fiber part. The result is an address, so that no borrow of the part
-        // stays.
+        // SAFETY: `as_mut`: 1 (C2, L1): the field is valid, aligned and initialised; 3: nothing else borrows it; 2: it
+        // has a part. The result is an address, so that no borrow of the part stays.
         unsafe { &raw mut **(*this).fiber.as_mut().expect("L2") }
     }
 
@@ -86,33 +93,53 @@ impl Continuation {
         self.fiber.as_ref().is_some_and(|part| part.is_started())
     }
 
-    /// Takes the stack of a continuation that is `Running` and has ended: nothing runs on the stack (L2).
-    pub(crate) fn take_stack(&mut self, backend: Backend) -> PooledStack {
+    /// Takes the stack of a continuation in state `Running` that has ended.
+    ///
+    /// # Safety
+    ///
+    /// 1. `self` is a continuation of a store of this backend.
+    /// 2. Nothing runs on its stack, and nothing will go on there.
+    pub(crate) unsafe fn take_stack(&mut self, backend: Backend) -> PooledStack {
         match backend {
-            Backend::Native => self.take_header().expect("L2: a running continuation has a stack"),
+            // SAFETY: of `take_header`: 1 and 2: this function's 1 and 2.
+            Backend::Native => unsafe { self.take_header() }.expect("L2: a running continuation has a stack"),
             Backend::Libcall => self.fiber.as_mut().expect("L2").take_finished(),
         }
     }
 
-    /// Takes the stack, if the continuation has one, whatever frames are on the stack. The continuation is not used afterwards.
-    pub(crate) fn take_abandoned_stack(&mut self, backend: Backend) -> Option<PooledStack> {
+    /// Takes the stack, if the continuation has one, whatever frames are on the stack. They are not run and not unwound.
+    ///
+    /// # Safety
+    ///
+    /// 1. `self` is a continuation of a store of this backend.
+    /// 2. Nothing runs on its stack, and nothing will go on there: `self` is not resumed again.
+    pub(crate) unsafe fn take_abandoned_stack(&mut self, backend: Backend) -> Option<PooledStack> {
         match backend {
-            Backend::Native => self.take_header(),
+            // SAFETY: of `take_header`: 1 and 2: this function's 1 and 2.
+            Backend::Native => unsafe { self.take_header() },
             Backend::Libcall => self.fiber.as_mut()?.take_abandoned(),
         }
     }
 
-    fn take_header(&mut self) -> Option<PooledStack> {
+    /// Takes the stack in `vm.stack`, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// 1. `self` is a continuation of a store of the native backend.
+    /// 2. Nothing runs on its stack, and nothing will go on there.
+    unsafe fn take_header(&mut self) -> Option<PooledStack> {
         let header = NonNull::new(std::mem::replace(&mut self.vm.stack, ptr::null_mut()))?;
-        // SAFETY: L2: the stack was this continuation's, and `into_header` made its header. `vm.stack` is null, so that nothing
-        // takes the stack again. The callers say that nothing runs on it.
+        // SAFETY: of `from_header`: 1: this function's 1 (L2): the header is of this continuation's own stack, and
+        // `into_header` made it; 2: `vm.stack` is null now, so that nothing takes the stack again; 3: this function's
+        // 2.
         Some(unsafe { PooledStack::from_header(header) })
     }
 
     /// The number of the continuation's stack in the pool, if it has a stack.
     pub(crate) fn slot(&self, backend: Backend) -> Option<u32> {
         match backend {
-            // SAFETY: L2: `vm.stack` is null or the header of this continuation's own stack.
+            // SAFETY: `as_ref`: L2: `vm.stack` is null, or the header of this continuation's own stack: valid, aligned
+            // and initialised by `into_header`. Nothing writes the header while a continuation has the stack.
             Backend::Native => Some(unsafe { NonNull::new(self.vm.stack)?.as_ref() }.slot),
             Backend::Libcall => self.fiber.as_ref()?.stack.as_ref().map(PooledStack::slot),
         }
@@ -123,12 +150,13 @@ impl Continuation {
     ///
     /// # Safety
     ///
-    /// `this` is a continuation of a live store, and not free. Nothing borrows `slots` or `vm.args`.
+    /// 1. `this` is a continuation of a live store, and not free.
+    /// 2. Nothing borrows `slots` or `vm.args`.
     pub(crate) unsafe fn buffer(this: *mut Continuation) -> (*mut u128, usize) {
-        // SAFETY: C2: `this` is in memory. Nothing else borrows `slots`.
+        // SAFETY: `&mut`: 1 (C2, L1): the field is valid, aligned and initialised; 2: nothing else borrows it.
         let slots = unsafe { &mut (*this).slots };
         match slots.len() {
-            // SAFETY: C2: `this` is in memory. This takes an address only.
+            // SAFETY: the place: 1 (C2, L1): it is in the memory of `*this`. This takes its address only.
             0 => (unsafe { &raw mut (*this).vm.args }.cast(), INLINE_ARGS),
             len => (slots.as_mut_ptr(), len),
         }
@@ -142,17 +170,16 @@ impl Continuation {
     ///   libcall   |<----------------- range ----------------------------------->|
     ///   native            |<---------------------------- range ---------------------------------->|
     /// ```
-    ///
-    /// `vm.stack` tells the backend here: every host call comes here, and a look at the store's `backend` would cost more.
     #[inline]
-    pub(crate) fn stack_range(&self) -> Range<usize> {
-        match NonNull::new(self.vm.stack) {
-            Some(header) => {
+    pub(crate) fn stack_range(&self, backend: Backend) -> Range<usize> {
+        match backend {
+            Backend::Native => NonNull::new(self.vm.stack).map_or(0..0, |header| {
                 let top = header.addr().get() + size_of::<VMStackHeader>();
-                // SAFETY: L2: `vm.stack` is the header of this continuation's own stack.
+                // SAFETY: `as_ref`: L2: the header is of this continuation's own stack: valid, aligned and initialised
+                // by `into_header`. Nothing writes the header while a continuation has the stack.
                 top - unsafe { header.as_ref() }.size..top
-            }
-            None => self.fiber.as_ref().map_or(0..0, |part| {
+            }),
+            Backend::Libcall => self.fiber.as_ref().map_or(0..0, |part| {
                 let size = part.stack.as_ref().map_or(0, PooledStack::size);
                 part.start.saturating_sub(size)..part.start
             }),

@@ -52,7 +52,7 @@ pub enum Error {
     NoAddresses {
         /// Bytes of address space of a stack, its guard included.
         size: usize,
-        /// The number of stacks in the reservation that failed.
+        /// The number of stacks in the region that could not be reserved.
         count: usize,
         /// The error that the system returned.
         cause: Cause,
@@ -128,20 +128,7 @@ impl fmt::Display for Error {
                 "no memory for another continuation and its arguments; allow a store fewer (continuations-per-store), or raise \
                  the process's limit",
             ),
-            Error::NoStack { size, held, mappings, cause } => {
-                write!(
-                    f,
-                    "no memory for another continuation's stack ({size} bytes; the engine has given out {held}): \
-                     {cause}"
-                )?;
-                if *mappings && cfg!(target_os = "linux") {
-                    f.write_str(
-                        "; its guard takes mappings of the process, of which there may be as many as sysctl \
-                         vm.max_map_count says",
-                    )?;
-                }
-                Ok(())
-            }
+            Error::NoStack { size, held, mappings, cause } => no_stack(f, *size, *held, *mappings, cause),
             Error::NoAddresses { size, count, cause } => {
                 write!(
                     f,
@@ -149,28 +136,7 @@ impl fmt::Display for Error {
                      (continuation-stacks) or smaller ones (continuation-stack-size), or raise the process's limit"
                 )
             }
-            Error::StackSize { size: Some(size), .. } if *size < MIN_WASM_STACK => {
-                write!(
-                    f,
-                    "a continuation stack of {size} bytes (continuation-stack-size) is too small for Wasm: \
-                     configure {MIN_WASM_STACK} at least"
-                )
-            }
-            Error::StackSize { size: Some(size), max_wasm_stack } => {
-                write!(
-                    f,
-                    "{size} bytes of a continuation stack (continuation-stack-size) are more than Wasm may use of any \
-                     stack (max-wasm-stack, {max_wasm_stack}): the size is Wasm's part alone, since host functions do \
-                     not run on continuation stacks; configure no room for them, or raise max-wasm-stack"
-                )
-            }
-            Error::StackSize { size: None, max_wasm_stack } => {
-                write!(
-                    f,
-                    "no continuation stack holds {max_wasm_stack} bytes of Wasm's frames (max-wasm-stack): configure \
-                     less, or a size of their own (continuation-stack-size)"
-                )
-            }
+            Error::StackSize { size, max_wasm_stack } => stack_size(f, *size, *max_wasm_stack),
             Error::ShadowStack => f.write_str(
                 "stack switching is not possible in a process with a shadow stack (Intel and AMD CET): turn that off \
                  for this process, with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off:glibc.cpu.hwcaps=-SHSTK in its \
@@ -180,6 +146,48 @@ impl fmt::Display for Error {
                 write!(f, "the libcall backend cannot make a fiber here: {cause}")
             }
         }
+    }
+}
+
+/// The text of [`Error::NoStack`].
+fn no_stack(
+    f: &mut fmt::Formatter<'_>,
+    size: usize,
+    held: u32,
+    mappings: bool,
+    cause: &Cause,
+) -> fmt::Result {
+    write!(
+        f,
+        "no memory for another continuation's stack ({size} bytes; the engine has given out {held}): {cause}"
+    )?;
+    if mappings && cfg!(target_os = "linux") {
+        f.write_str(
+            "; its guard takes mappings of the process, of which there may be as many as sysctl vm.max_map_count says",
+        )?;
+    }
+    Ok(())
+}
+
+/// The text of [`Error::StackSize`].
+fn stack_size(f: &mut fmt::Formatter<'_>, size: Option<usize>, max_wasm_stack: usize) -> fmt::Result {
+    match size {
+        Some(size) if size < MIN_WASM_STACK => write!(
+            f,
+            "a continuation stack of {size} bytes (continuation-stack-size) is too small for Wasm: configure \
+             {MIN_WASM_STACK} at least"
+        ),
+        Some(size) => write!(
+            f,
+            "{size} bytes of a continuation stack (continuation-stack-size) are more than Wasm may use of any stack \
+             (max-wasm-stack, {max_wasm_stack}): the size is Wasm's part alone, since host functions do not run on \
+             continuation stacks; configure no room for them, or raise max-wasm-stack"
+        ),
+        None => write!(
+            f,
+            "no continuation stack holds {max_wasm_stack} bytes of Wasm's frames (max-wasm-stack): configure less, or a \
+             size of their own (continuation-stack-size)"
+        ),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::stack::PooledStack;
 use std::ptr::{self, NonNull};
 
 /// A function that is called with the address of its data.
-pub(crate) type HostCall = extern "C" fn(*mut ());
+pub(crate) type HostCall = unsafe extern "C" fn(*mut ());
 
 /// The reason for which a fiber suspends, as the `resume` that runs the fiber receives it. The signal is for the `resume` that
 /// runs `last`. Each `resume` on the way there suspends its own fiber with the same signal.

@@ -22,6 +22,7 @@ use crate::store::Continuations;
 /// * **H5.** Every Wasm function compares the stack limit that was set last before the function uses its frame. If
 ///   [`PoolConfig::unchecked_frames`](crate::PoolConfig) is set, the function compares the limit at once after its frame is on
 ///   the stack, and no frame is larger than [`MAX_UNCHECKED_FRAME`](crate::abi::MAX_UNCHECKED_FRAME).
+/// * **H6.** While a reference to the store's [`Continuations`] is in use, no compiled code of the store runs.
 pub unsafe trait Host: 'static {
     /// The continuations of this store.
     fn continuations(&mut self) -> &mut Continuations;
@@ -54,9 +55,11 @@ pub unsafe trait Host: 'static {
     ///
     /// # Safety
     ///
-    /// `func` is a `VMFuncRef` and `caller_vmctx` a core `VMContext`, both of the store that runs. `args` has `len`
-    /// slots, no fewer than the function has parameters and no fewer than it has results. The arguments are in the first slots,
-    /// and the results replace them.
+    /// 1. `func` is a `VMFuncRef` and `caller_vmctx` a core `VMContext`, both of the store that runs.
+    /// 2. `args` has `len` slots, no fewer than the function has parameters and no fewer than it has results. Nothing
+    ///    else uses these slots during the call.
+    /// 3. The arguments are in the first slots. The results replace them.
+    /// 4. Wasm may use the current stack down to `stack_limit`.
     unsafe fn call(
         func: *mut u8,
         caller_vmctx: *mut u8,

@@ -75,12 +75,17 @@ struct Job<R, F> {
 }
 
 impl<R, F: FnOnce() -> R> Job<R, F> {
-    /// Calls the closure of the job at `this`, which is of this type, and stores the result. A panic ends the process, because a
-    /// panic cannot leave an `extern "C"` function.
-    extern "C" fn run(this: *mut ()) {
-        // SAFETY: `on_host_stack` passes the address of a job of this type, and does not use the job during this call.
+    /// Calls the closure of the job at `this`, and stores the result. A panic ends the process, because a panic cannot leave an
+    /// `extern "C"` function.
+    ///
+    /// # Safety
+    ///
+    /// 1. `this` is the address of a job of this type, which nothing else uses during the call.
+    /// 2. This is called once for each job, and nothing drops the closure.
+    unsafe extern "C" fn run(this: *mut ()) {
+        // SAFETY: `&mut`: 1: valid, aligned and initialised, as `result` needs no initialisation.
         let job = unsafe { &mut *this.cast::<Job<R, F>>() };
-        // SAFETY: `on_host_stack` calls this once for each job, and nothing else takes `f`.
+        // SAFETY: `take`: 2: nothing uses `f` again.
         let f = unsafe { ManuallyDrop::take(&mut job.f) };
         job.result.write(f());
     }
@@ -94,24 +99,29 @@ impl<R, F: FnOnce() -> R> Job<R, F> {
 ///
 /// # Safety
 ///
-/// Wasm of a live store has called the host, and the host makes this call. `lists` is the context of that store, and `current` is
-/// the store's current stack. `f` returns on the stack on which `f` is called.
+/// 1. Wasm of a live store has called the host, and the host makes this call.
+/// 2. `context` is the context of that store.
+/// 3. `current` is the current stack of that store.
+/// 4. `f` returns on the stack on which `f` is called.
 #[inline]
 pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
-    lists: NonNull<VMContinuationContext>,
+    context: NonNull<VMContinuationContext>,
     current: *mut VMContRef,
     f: F,
 ) -> R {
     let mut job = Job { f: ManuallyDrop::new(f), result: MaybeUninit::uninit() };
     let this = (&raw mut job).cast();
-    // SAFETY: `current` is the current stack of a live store, and `lists` is that store's context. `job` does not move.
+    // SAFETY: of `is_continuation`: this function's 3, as the current stack is a running continuation or the initial
+    // stack. `new_unchecked`: a continuation is not null. Of `leave_continuation`: 1: this function's 1 to 3; 2: as of
+    // `run`, which returns where `f` does: this function's 4. Of `run`: 1: `this` is a job of the same type, which
+    // nothing uses meanwhile; 2: one of the two calls is made, and `f` is in a `ManuallyDrop`. `assume_init`: `run` has
+    // written the result.
     unsafe {
         if VMContRef::is_continuation(current) {
-            leave_continuation(lists, NonNull::new_unchecked(current), Job::<R, F>::run, this);
+            leave_continuation(context, NonNull::new_unchecked(current), Job::<R, F>::run, this);
         } else {
             Job::<R, F>::run(this);
         }
-        // `run` has written it.
         job.result.assume_init()
     }
 }
@@ -120,28 +130,35 @@ pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
 ///
 /// # Safety
 ///
-/// `lists` and `current` are as for [`on_host_stack`], and `current` is a continuation. `call` may be called with `data`, and
-/// returns on the stack on which it is called.
+/// 1. Requirements 1 to 3 of [`on_host_stack`]. Moreover, `current` is a continuation.
+/// 2. `call` may be called with `data`, once. It returns on the stack on which it is called.
 #[inline]
 unsafe fn leave_continuation(
-    lists: NonNull<VMContinuationContext>,
+    context: NonNull<VMContinuationContext>,
     current: NonNull<VMContRef>,
     call: HostCall,
     data: *mut (),
 ) {
-    // SAFETY: L1: `current` points to a `Continuation` of the store. L2: that continuation has a stack. S3: `outermost` is the
-    // outermost stack of the chain from `current`, which is what `host_stack` and `call_below` require.
+    // SAFETY: `backend`, `stack_range` and `child`: 1 (C2, L1): `current` points to a `Continuation`, and `context` to a
+    // context: valid, aligned and initialised. Nothing borrows either mutably while Wasm runs. `call`: 2.
+    // * Of `no_continuations_stack`: 1: this function's 1; 2: nothing borrows a continuation mutably while Wasm runs.
+    // * Of `host_stack`: 1: this function's 1; 2: S3; 3: nothing borrows a continuation mutably while Wasm runs.
+    // * `parent_control`: S3, C2: `outermost` is a running continuation: valid, aligned and initialised.
+    // * Of `call_on`: 1: S3, N1: below `parent_control.sp` the initial stack is free, down to its guard, until the
+    //   parent of `outermost` goes on; 2: this function's 2.
+    // * Of `call_below`: 1: this function's 1, as the stack pointer is in the stack of `current`, and without `call_on`
+    //   there is no native backend; 2: S3; 3: this function's 2.
     unsafe {
-        if !(*current.cast::<Continuation>().as_ptr()).stack_range().contains(&arch::stack_pointer()) {
+        let backend = (*context.as_ptr()).backend;
+        let stack = (*current.cast::<Continuation>().as_ptr()).stack_range(backend);
+        if !stack.contains(&arch::stack_pointer()) {
             // The host has left the continuation's stack already.
-            check::no_continuations_stack(current.as_ptr());
+            check::no_continuations_stack(backend, current.as_ptr());
             return call(data);
         }
-        let outermost = (*lists.as_ptr()).initial.child();
-        check::host_stack(current.as_ptr(), outermost);
+        let outermost = (*context.as_ptr()).initial.child();
+        check::host_stack(backend, current.as_ptr(), outermost);
         if arch::CALLS_ON {
-            // Contract of `call_on`. 1: S3, N1, C2: below `parent_control.sp` the initial stack is free until the parent of the
-            // outermost continuation goes on. 2: `call` is `Job::run`, which returns or ends the process.
             arch::call_on((*outermost).parent_control.sp, call, data);
         } else {
             libcall::call_below(current, outermost, call, data);

@@ -5,7 +5,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `abi/` | the types that compiled code shares, their offsets, and invariants C1 to C5 |
-//! | `host.rs` | what the engine must provide, H1 to H5 |
+//! | `host.rs` | what the engine must provide, H1 to H6 |
 //! | `cont.rs` | one continuation and its life, invariants L1 to L4 |
 //! | `store/` | the continuations of a store, and the idle stacks that it keeps |
 //! | `pool/` | the stacks of an engine: which are free, and what memory idle ones keep |
@@ -23,6 +23,9 @@
 //! Without the `runtime` feature the crate has only `abi/`: the layout, which is all that a compiler needs.
 
 #![cfg_attr(not(feature = "runtime"), no_std)]
+
+#[cfg(all(mapped_stacks, any(miri, wasmfx_portable)))]
+compile_error!("the build script did not see what the compiler sees: Miri, or `--cfg wasmfx_portable`");
 
 pub mod abi;
 

@@ -59,9 +59,12 @@ pub const UNWIND: u64 = u64::MAX;
 ///
 /// # Safety
 ///
-/// Wasm of the host's store makes this call. `cont` belongs to that store. Compiled code has compared the revision of `cont`
-/// with the revision in the reference (C1), so that `cont` is fresh or suspended. All arguments of `cont` are bound. `frame` is
-/// in the caller's frame, with the tags behind it and room for the results.
+/// 1. Wasm of the host's store makes this call. The store's backend is libcall.
+/// 2. `cont` belongs to that store. Compiled code has compared the revision of `cont` with the revision in the
+///    reference (C1), so that `cont` is fresh or suspended.
+/// 3. All arguments of `cont` are bound.
+/// 4. `frame` is in the caller's frame, with the tags behind it.
+/// 5. `values` of `frame` has room for the results, in the caller's frame too.
 pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: NonNull<VMResumeFrame>) -> u64 {
     let parent = host.current();
     // The parent's entry state is kept in its `VMContRef` if the parent is a continuation, and here if it is the initial stack.
@@ -71,8 +74,21 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
     let free_below = arch::stack_pointer() - FIBER_FRAMES;
     let parent_limit = host.stack_limit();
     let mut inner = cont.cast::<Continuation>();
-    // SAFETY: C2: all continuations here are of this store, and stay in memory. `frame` is in the caller's frame, which is live.
-    // L4: this `resume` runs `last`, and so may resume the fiber of `last`. No borrow of a `VMContRef` lasts across a switch.
+    // SAFETY: the accesses: C2, H2: `parent` and `last` are a stack and a continuation of this store: valid, aligned
+    // and initialised. `parent_entry` is in `parent`, or is `initial`. No borrow of a `VMContRef` lasts across a
+    // switch, and that of the fiber is shared.
+    // * Of `active_chain`: 1: H2 and this function's 1, before the switches and after; 2: no continuation is borrowed.
+    // * Of `is_continuation`: H2: `parent` is the current stack.
+    // * Of `make_ready`: 1 and 2: this function's 2.
+    // * Of `link`: 1: `make_ready` has accepted `inner`, here or in `switch`; 2: H2; 3: this function's 4;
+    //   4: `parent_entry` points to that place.
+    // * Of `enter`: `inner` is the argument of `link`.
+    // * Of `fiber_of`: 1: this function's 1; 2: L2: `last` runs; 3: no borrow of the field lasts. L4: this `resume`
+    //   runs `last`, and so may resume its fiber.
+    // * Of `forward`: 1: this is the stack of `parent`; 2: the signal names a running stack below that of `last`, on
+    //   this side of the host's entry (H2). `call`: 3 of `call_below`.
+    // * Of `finish`: 1: `link` made `last` a running continuation; 2: `resume` of the fiber has returned `Ok`; 3: this
+    //   function's 4; 4: this function's 5.
     unsafe {
         check::active_chain(Backend::Libcall, parent);
         let parent_entry: *mut VMEntryState =
@@ -101,19 +117,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
             host.set_entry(&*parent_entry);
             check::active_chain(Backend::Libcall, parent);
             match signal {
-                Ok(returned) => {
-                    if returned {
-                        let (results, len) = Continuation::buffer(last.as_ptr());
-                        let count = (*frame.as_ptr()).result_count as usize;
-                        assert!(count <= len, "C3: a function's results have slots");
-                        // If the function has no results, `values` may dangle.
-                        if count > 0 {
-                            ptr::copy_nonoverlapping(results, (*frame.as_ptr()).values, count);
-                        }
-                    }
-                    host.continuations().release(last);
-                    return if returned { RETURNED } else { UNWIND };
-                }
+                Ok(returned) => return finish(host, last, frame, returned),
                 Err(Signal::Suspend { captured, .. }) => return captured.as_ptr().expose_provenance() as u64,
                 Err(Signal::Switch { target, .. }) => inner = target.cast(),
                 Err(Signal::Call { .. }) => unreachable!("the loop above takes it"),
@@ -122,15 +126,54 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
     }
 }
 
+/// Ends the continuation `last`, whose fiber has finished. If its function `returned`, copies the results to the `values` of
+/// `frame`. Returns [`RETURNED`] or [`UNWIND`].
+///
+/// # Safety
+///
+/// 1. `last` is a running continuation of the host's store.
+/// 2. Its fiber has finished with `returned`.
+/// 3. `frame` is the live frame of the `resume` that ran the fiber.
+/// 4. `values` of `frame` has room for the results, in the frame of the function that resumed.
+#[inline]
+unsafe fn finish<H: Host>(
+    host: &mut H,
+    last: NonNull<Continuation>,
+    frame: NonNull<VMResumeFrame>,
+    returned: bool,
+) -> u64 {
+    // SAFETY: the reads of `frame`: 3: valid, aligned and initialised.
+    // * Of `buffer`: 1: this function's 1; 2: nothing runs on the stack of `last` or borrows it any more: 2.
+    // * `copy_nonoverlapping`: the assertion: `results` has `count` slots; 4: so has `values`, in another place. Both
+    //   are aligned, since slots of values are.
+    // * Of `release`: 1: this function's 1; 2: this function's 2.
+    unsafe {
+        if returned {
+            let (results, len) = Continuation::buffer(last.as_ptr());
+            let count = (*frame.as_ptr()).result_count as usize;
+            assert!(count <= len, "C3: a function's results have slots");
+            // If the function has no results, `values` may dangle.
+            if count > 0 {
+                ptr::copy_nonoverlapping(results, (*frame.as_ptr()).values, count);
+            }
+        }
+        host.continuations().release(last);
+    }
+    if returned { RETURNED } else { UNWIND }
+}
+
 /// Suspends the fiber of `parent`, the current stack, with a signal that came from a stack on top of `parent`.
 ///
 /// # Safety
 ///
-/// `parent` is running. So is the stack that `signal` names, and that stack is an ancestor of `parent` or `parent` itself.
+/// 1. `parent` is a running stack of a live store of the libcall backend. This call is made on it.
+/// 2. The stack that `signal` names is a running continuation: `parent` itself or one of its ancestors.
 #[inline]
 unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
-    // SAFETY: L4: the fiber of `parent` is the one that runs, and suspends to the `resume` that runs it. L2: `parent` has a
-    // fiber, and `body` has set its `suspend`.
+    // SAFETY: of `is_continuation`: this function's 1. Of `fiber_of`: 1: this function's 1 and 2, as the initial stack
+    // is no continuation and has no ancestor; 2: L2: `parent` runs; 3: no borrow of the field lasts. `&mut` for
+    // `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is the one that
+    // runs, so that nothing else uses the object.
     unsafe {
         debug_assert!(
             VMContRef::is_continuation(parent),
@@ -148,12 +191,15 @@ unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
 ///
 /// # Safety
 ///
-/// `cont` is a continuation of the host's store, and fresh or suspended.
+/// 1. `cont` is a continuation of the host's store.
+/// 2. It is fresh or suspended.
 unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Result<(), Error> {
-    // SAFETY: C2, L1: `cont` points to a `Continuation` of the host's store. It does not run, so that nothing else borrows it.
+    // SAFETY: `&mut`: 1 (C2, L1): `cont` points to a `Continuation`: valid, aligned and initialised; 2: it does not
+    // run, so that nothing else borrows it.
     let this = unsafe { &mut *cont.as_ptr() };
     if this.vm.state() == VMContState::Suspended {
-        // SAFETY: `cont` is a continuation of a live store, and suspended.
+        // SAFETY: of `captured_chain`: 1: this function's 1, and the state; 2: `this` is not used afterwards, and the
+        // stacks that were captured with it do not run either.
         unsafe { check::captured_chain(cont.as_ptr().cast()) };
         return Ok(());
     }
@@ -184,10 +230,13 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
 fn body<H: Host>(cont: NonNull<VMContRef>, suspend: &mut FiberSuspend) -> bool {
     let here = ptr::from_ref(&suspend).addr();
     let this = cont.cast::<Continuation>().as_ptr();
-    // SAFETY: L2: `resume` passes the continuation that this fiber belongs to, and `make_ready` gave it the fiber part. The
-    // contract of `H::call`: function and context are those that the store's `allocate` was given, and all arguments are bound
-    // in `buffer`, which has room for the results (C3). H4: no panic leaves `H::call`. The fields are reached one by one,
-    // because the `resume` below this frame borrows the fiber.
+    // SAFETY: the accesses: C2, L1: `resume` passes the continuation that this fiber belongs to: valid, aligned and
+    // initialised. The fields are reached one by one, because the `resume` below this frame borrows the fiber.
+    // * Of `fiber_of`: 1: so says `resume`'s 1; 2: L2: `make_ready` gave it the fiber; 3: no borrow of the field lasts.
+    // * Of `buffer`: 1: it runs; 2: nothing borrows the values of what runs.
+    // * Of `H::call`: 1: so says `Continuations::allocate`; 2: C3: `buffer` has room for parameters and results, and belongs to this
+    //   continuation alone; 3: `resume`'s 3; 4: below this frame, `wasm_stack` bytes are Wasm's part of the stack. H4:
+    //   no panic leaves the call.
     unsafe {
         let part: *mut FiberPart = Continuation::fiber_of(this);
         (*part).suspend = suspend;
@@ -210,8 +259,10 @@ fn body<H: Host>(cont: NonNull<VMContRef>, suspend: &mut FiberSuspend) -> bool {
 ///
 /// # Safety
 ///
-/// [`make_ready`] has accepted `inner`, which does not run. `parent` is the current stack. `frame` is in a frame of `parent`, and
-/// `parent_entry` is where the entry state of `parent` is kept.
+/// 1. [`make_ready`] has accepted `inner`, which does not run.
+/// 2. `parent` is the current stack of the same store.
+/// 3. `frame` is in a frame of `parent`.
+/// 4. `parent_entry` is where the entry state of `parent` is kept.
 #[inline]
 unsafe fn link(
     inner: NonNull<Continuation>,
@@ -219,8 +270,9 @@ unsafe fn link(
     frame: NonNull<VMResumeFrame>,
     parent_entry: *mut VMEntryState,
 ) -> NonNull<Continuation> {
-    // SAFETY: C2: `inner`, `last` and `parent` stay in memory. The stacks that were captured with `inner` do not run either, so
-    // that nothing borrows them.
+    // SAFETY: `&mut` and the writes: 1, 2 (C2): `inner`, `last` and `parent` are valid, aligned and initialised.
+    // `inner` and the stacks that were captured with it do not run, so that nothing else borrows them. The borrow
+    // of `inner`, which may be `last`, is not used after the first write to `last`.
     unsafe {
         let inner = &mut (*inner.as_ptr()).vm;
         inner.revision += 1;
@@ -239,8 +291,9 @@ unsafe fn link(
 ///
 /// # Safety
 ///
-/// `current` is the continuation that runs, and this call is made on its stack. `outermost` is the outermost stack of the chain
-/// from `current`. `call` may be called with `data`, and returns.
+/// 1. `current` is the continuation that runs, of a store of the libcall backend. This call is made on its stack.
+/// 2. `outermost` is the outermost stack of the chain from `current`.
+/// 3. `call` may be called with `data`, once, and returns.
 pub(crate) unsafe fn call_below(
     current: NonNull<VMContRef>,
     outermost: *mut VMContRef,
@@ -249,7 +302,9 @@ pub(crate) unsafe fn call_below(
 ) {
     let last =
         NonNull::new(outermost.cast()).expect("the initial stack has a child while a continuation runs");
-    // SAFETY: L4: the fiber of `current` is the one that runs. L2: `current` has a fiber, and `body` has set its `suspend`.
+    // SAFETY: of `fiber_of`: 1: this function's 1; 2: L2: `current` runs; 3: no borrow of the field lasts. `&mut` for
+    // `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is the one that
+    // runs, so that nothing else uses the object. The signal: 2 and 3: the outermost `resume` makes the call.
     unsafe {
         let part = Continuation::fiber_of(current.as_ptr().cast());
         (*(*part).suspend).suspend(Signal::Call { last, call, data });
@@ -262,7 +317,9 @@ pub(crate) unsafe fn call_below(
 ///
 /// `inner` is the argument of the [`link`] that came just before.
 unsafe fn enter<H: Host>(host: &mut H, inner: NonNull<Continuation>) {
-    // SAFETY: C2: `inner` is a continuation of the host's store. It does not run yet, so that nothing borrows it.
+    // SAFETY: the reads, and `&` for the entry state: C2, L1: `link` got `inner`, a continuation of the host's store:
+    // valid, aligned and initialised. It does not run yet, so that nothing borrows it. Of `active_chain`: 1: H2:
+    // `set_current` has just set it, and `link` has put it on the chain; 2: no borrow lasts.
     unsafe {
         host.set_current(inner.as_ptr().cast());
         host.set_stack_limit((*inner.as_ptr()).vm.stack_limit);
@@ -284,8 +341,10 @@ fn search<H: Host, T>(
     handles: impl Fn(*const VMResumeFrame) -> Option<T>,
 ) -> Result<(NonNull<Continuation>, T), Error> {
     let mut cont = host.current();
-    // SAFETY: H2: the search begins at the current stack of the store. C2: each parent of a running continuation is in memory.
-    // `resume` of a running one is the live frame of its `resume`, or the store's barrier (C5).
+    // SAFETY: of `is_continuation`: H2: the first is the current stack. Each parent of a running continuation is a
+    // running continuation or the initial stack, of the same store. The reads: C2: valid, aligned and initialised.
+    // Of `is_barrier`: `resume` of a running continuation is the live frame of its `resume`, or the store's barrier
+    // (C5). `new_unchecked`: a continuation is not null.
     unsafe {
         while VMContRef::is_continuation(cont) && !VMResumeFrame::is_barrier((*cont).resume) {
             if let Some(found) = handles((*cont).resume) {
@@ -302,8 +361,8 @@ fn search<H: Host, T>(
 ///
 /// # Safety
 ///
-/// `last` is the current stack or one of its ancestors. `payload` is in the frame of the Wasm function that runs, and has room
-/// for `capacity` slots.
+/// 1. `last` is the current stack or one of its ancestors, and a continuation.
+/// 2. `payload` is in the frame of the Wasm function that runs, and has room for `capacity` slots.
 unsafe fn capture<H: Host>(
     host: &mut H,
     last: NonNull<Continuation>,
@@ -311,7 +370,9 @@ unsafe fn capture<H: Host>(
     capacity: u32,
 ) -> VMContObj {
     let inner = NonNull::new(host.current()).expect("a search from the host's own stack finds nothing");
-    // SAFETY: C2, H2: both are running continuations of this store. No other borrow of `inner` is alive here.
+    // SAFETY: `&mut`: 1 (C2, H2): `inner` is a running continuation of this store: valid, aligned and initialised. No
+    // other borrow of it is alive here. Of `captured_chain`: 1: `last_ancestor` has made it suspended; 2: `this` is not
+    // used afterwards.
     unsafe {
         let this = &mut *inner.as_ptr();
         this.entry = host.entry();
@@ -331,10 +392,12 @@ unsafe fn capture<H: Host>(
 ///
 /// # Safety
 ///
-/// Wasm of the host's store makes this call. `cont` belongs to that store, and compiled code has compared its revision with the
-/// revision in the reference (C1).
+/// 1. Wasm of the host's store makes this call.
+/// 2. `cont` belongs to that store. Compiled code has compared the revision of `cont` with the revision in the
+///    reference (C1), so that `cont` is fresh or suspended.
 pub unsafe fn throw<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
-    // SAFETY: C1, C2: `cont` is a fresh or suspended continuation of this store. `discard` requires a fresh one.
+    // SAFETY: the accesses: 2 (C2): `cont` is valid, aligned and initialised. What is fresh or suspended does not run,
+    // so that nothing borrows it. Of `discard`: this function's 2, and the state: `cont` is fresh and of this store.
     unsafe {
         if (*cont.as_ptr()).state() == VMContState::Fresh {
             host.continuations().discard(cont);
@@ -355,7 +418,8 @@ pub unsafe fn throw<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
 ///
 /// `cont` is the continuation that runs.
 unsafe fn resumed<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
-    // SAFETY: C2: `cont` is in memory. No other borrow of it is alive here.
+    // SAFETY: `&mut`: C2: `cont` is the continuation that runs, as this function requires: valid, aligned and
+    // initialised. No other borrow of it is alive here.
     if unsafe { std::mem::take(&mut (*cont.as_ptr()).throws) } == 0 {
         return true;
     }
@@ -370,10 +434,11 @@ unsafe fn resumed<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
 ///
 /// # Safety
 ///
-/// Wasm of the host's store makes this call. `payload` is in the caller's frame. The tag's parameters are there, and there is
-/// room for `results` values.
+/// 1. Wasm of the host's store makes this call. The store's backend is libcall.
+/// 2. `payload` is in the caller's frame. The tag's parameters are there, and there is room for `results` values.
 pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u128, results: u32) -> bool {
-    // SAFETY: the frame of a `resume` that runs a stack is live, with its tags behind it.
+    // SAFETY: of `find_suspend`: 1 and 2: `search` passes the frame of a `resume` that runs a stack: it is live, with
+    // its tags behind it.
     let found = search(host, |frame| unsafe { VMResumeFrame::find_suspend(frame, tag) });
     let (last, clause) = match found {
         Ok(found) => found,
@@ -382,8 +447,13 @@ pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u1
             return false;
         }
     };
-    // SAFETY: `search` found `last` on the chain of running stacks, and its frame is live. C3: `payload` has room for `results`
-    // values. L4: the fiber of `inner` is the one that runs.
+    // SAFETY: the read and the write: C2: `search` found `last`, a running continuation: valid, aligned and
+    // initialised, as is the live frame of its `resume`.
+    // * Of `capture`: 1: `search` went from the current stack outwards; 2: this function's 2.
+    // * Of `fiber_of`: 1: this function's 1; 2: L2: it was running until now; 3: no borrow of the field lasts.
+    // * `&mut` for `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is
+    //   the one that runs, so that nothing else uses the object.
+    // * Of `resumed`: `suspend` returns when the continuation runs again.
     unsafe {
         let frame = (*last.as_ptr()).vm.resume;
         (*frame).clause = clause;
@@ -405,8 +475,10 @@ pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u1
 ///
 /// # Safety
 ///
-/// `payload` is as for [`suspend`], and has room for `params` values. `target` is as for [`resume`], except that its last
-/// argument is missing.
+/// 1. Wasm of the host's store makes this call. The store's backend is libcall.
+/// 2. `payload` is in the caller's frame, and has room for `params` values.
+/// 3. Requirements 2 and 3 of [`resume`] hold for `target`, except that its last argument is missing and that `args`
+///    arguments are stored, but not bound.
 pub unsafe fn switch<H: Host>(
     host: &mut H,
     target: NonNull<VMContRef>,
@@ -416,11 +488,17 @@ pub unsafe fn switch<H: Host>(
     args: u32,
 ) -> bool {
     let target = target.cast::<Continuation>();
-    // SAFETY: the frame of a `resume` that runs a stack is live, with its tags behind it.
+    // SAFETY: of `has_switch`: 1 and 2: `search` passes the frame of a `resume` that runs a stack: it is live, with its
+    // tags behind it.
     let found = search(host, |frame| unsafe { VMResumeFrame::has_switch(frame, tag) }.then_some(()));
-    // SAFETY: C1, C2: `target` is a fresh or suspended continuation of this store. `search` found `last` on the chain of running
-    // stacks. C3: `payload` has room for `params` values, and the assertion finds the slot of the last argument. L4: the fiber
-    // of `inner` is the one that runs.
+    // SAFETY: `&mut` for `values`: 3 (C2): `target` is valid, aligned and initialised. It does not run, so that nothing
+    // else borrows it. `add` and the write: C3: the assertion: `data` has an aligned slot at `place`.
+    // * Of `make_ready`: 1 and 2: this function's 3.
+    // * Of `capture`: 1: `search` went from the current stack outwards; 2: this function's 2.
+    // * Of `fiber_of`: 1: this function's 1; 2: L2: it was running until now; 3: no borrow of the field lasts.
+    // * `&mut` for `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is
+    //   the one that runs, so that nothing else uses the object.
+    // * Of `resumed`: `suspend` returns when the continuation runs again.
     unsafe {
         // The prompt's `resume` consumes the target, so that the target stays usable if one of these checks fails.
         let last = match found.and_then(|(last, ())| make_ready(host, target).map(|()| last)) {

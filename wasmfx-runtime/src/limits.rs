@@ -1,10 +1,12 @@
-//! The limits of the runtime, each with its reason. The limits that the compiler knows too are in `abi/`.
+//! The limits and sizes of the runtime, each with its reason. Those that the compiler knows too are in `abi/`.
+
+use crate::abi::{MAX_HOST_CALL_FRAME, SLOT_SIZE};
 
 /// The most continuations that a store may hold, unless the engine's configuration says otherwise.
 ///
-/// A fresh continuation costs 320 bytes. If its function has more than three parameters or results, the continuation costs 16
-/// bytes more for each of them, whichever are more. It lives as long as its store unless it is run. Without a limit, a loop over
-/// `cont.new` takes all memory of the host.
+/// A fresh continuation costs 320 bytes (`cont.rs` asserts this). If its function has more than three parameters or results, the
+/// continuation costs 16 bytes more for each of them, whichever are more. It lives as long as its store unless it is run. Without
+/// a limit, a loop over `cont.new` takes all memory of the host.
 pub const MAX_CONTINUATIONS: u32 = 1 << 21;
 
 /// The most slots of 16 bytes that the argument buffers of a store's live continuations may have together: 1 GiB. The slots in
@@ -12,18 +14,23 @@ pub const MAX_CONTINUATIONS: u32 = 1 << 21;
 ///
 /// The reason is that of [`MAX_CONTINUATIONS`]: a function may have a thousand parameters.
 pub const MAX_SLOTS: usize = 1 << 26;
+const _: () = assert!(SLOT_SIZE == 16 && MAX_SLOTS as u64 * SLOT_SIZE as u64 == 1 << 30);
 
 /// The most slots of an argument buffer that a `VMContRef` keeps for its next continuation. They take 256 bytes, less than the
 /// continuation itself.
 pub const MAX_KEPT_SLOTS: usize = 16;
+const _: () = assert!(MAX_KEPT_SLOTS * SLOT_SIZE == 256);
+
+/// The number of continuations in one allocation of a store.
+pub const CHUNK: usize = 64;
 
 /// The most stacks of an engine, unless its configuration says otherwise.
 pub const DEFAULT_STACKS: u32 = 1 << 20;
 
-/// Bytes of address space, about, that the first reservation of an engine takes. Each further reservation is twice as large as
-/// the one before.
+/// Bytes of address space, about, of the first region that an engine reserves for stacks. Each further region is twice as large
+/// as the one before.
 ///
-/// A million stacks of the default size take 0.53 TiB of the 128 TiB that x86-64 has. An engine with a few stacks should not take
+/// A million stacks of the default size take 0.56 TiB of the 128 TiB that x86-64 has. An engine with a few stacks should not take
 /// that much.
 pub const FIRST_REGION: usize = 128 << 20;
 
@@ -37,7 +44,7 @@ pub const MIN_WASM_STACK: usize = 16 << 10;
 ///
 /// | what | bytes, at most |
 /// | --- | --- |
-/// | a trampoline from Wasm to the host: [`MAX_HOST_CALL_FRAME`](crate::abi::MAX_HOST_CALL_FRAME), which the compiler enforces | 33,000 |
+/// | a trampoline from Wasm to the host: [`MAX_HOST_CALL_FRAME`], which the compiler enforces | 33,000 |
 /// | the first frames of a host call, before it leaves the stack | 3 KiB |
 /// | a signal handler that has no stack of its own and uses 8 KiB, and the registers that the system saves for it | 12 KiB |
 /// | together | 48,360 of 49,152 |
@@ -57,6 +64,17 @@ pub const MIN_WASM_STACK: usize = 16 << 10;
 /// Wasm's frames are seldom deep enough to touch the reserve. Pages that were never touched take no memory but eight bytes of
 /// page table each.
 pub const RESERVE: usize = 48 << 10;
+const _: () = assert!(MAX_HOST_CALL_FRAME == 33_000 && RESERVE == 49_152);
+const _: () = assert!(MAX_HOST_CALL_FRAME + (3 << 10) + (12 << 10) == 48_360);
+
+/// Bytes of a cache line. The tops of stacks have [`COLOURS`] different distances from the end of a page, this many bytes apart:
+/// see `stack/unix.rs`.
+pub const COLOUR: usize = 64;
+
+/// The number of cache lines over which the tops of stacks are spread. With this number, a stack whose frames take three quarters
+/// of a page of 4 KiB touches one page only.
+pub const COLOURS: usize = 16;
+const _: () = assert!(COLOUR * COLOURS * 4 == 4 << 10);
 
 /// Bytes between the frame of a `resume` of the libcall backend and the host code that runs below it. They are room for the
 /// frames of wasmtime-fiber between the two, which take some hundred bytes.
@@ -84,7 +102,8 @@ pub const DEFAULT_KEEP_RESIDENT: usize = 16 << 10;
 
 /// The most idle stacks of an engine's pool that keep memory. With [`DEFAULT_KEEP_RESIDENT`] they keep 64 MiB together.
 pub const MAX_WARM_STACKS: usize = 4096;
+const _: () = assert!(DEFAULT_KEEP_RESIDENT * MAX_WARM_STACKS == 64 << 20);
 
-/// Reservations that begin below this slot keep their page tables, since warm stacks use them again. As the last of these
-/// reservations ends above this slot, the page tables are those of more stacks than this: 8 MiB with stacks of the default size.
+/// Regions that begin below this slot keep their page tables, since warm stacks use them again. As the last of these regions ends
+/// above this slot, the page tables are those of more stacks than this: 8 MiB with stacks of the default size.
 pub const RESET_STACKS: u32 = 4096;

@@ -82,13 +82,16 @@ use std::ptr::NonNull;
 ///
 /// # Safety
 ///
-/// `cont` is a fresh continuation of the host's store, without a stack. Compiled code has stored its entry in `control.pc`.
+/// 1. `cont` is a fresh continuation of the host's store, without a stack. The store's backend is native.
+/// 2. Compiled code has stored its entry in `control.pc`.
 pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(), Error> {
-    // SAFETY: C2, L1: `cont` points to a `Continuation` of the host's store. It does not run, so that nothing else borrows it.
+    // SAFETY: `&mut`: 1 (C2, L1): `cont` points to a `Continuation`: valid, aligned and initialised. A fresh
+    // continuation does not run, so that nothing else borrows it.
     let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
     assert_eq!(this.vm.state(), VMContState::Fresh, "C1: only these have usable references and no stack");
     assert_ne!(this.vm.control.pc, 0, "cont.new stores an entry");
-    // SAFETY: H2: this is the current stack of the host's store.
+    // SAFETY: of `active_chain`: 1: H2, and this function's 1; 2: only `this` is borrowed, which is fresh and so not on
+    // the chain.
     unsafe { check::active_chain(Backend::Native, host.current()) };
     assert!(this.vm.stack.is_null(), "what starts is resumed at once");
     let continuations = host.continuations();
@@ -107,11 +110,12 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
 ///
 /// # Safety
 ///
-/// Wasm of the host's store makes this call, on the parent's stack. `cont` is a continuation of that store. It ran just before,
-/// and its function has returned or was unwound.
+/// 1. Wasm of the host's store makes this call, on the parent's stack. The store's backend is native.
+/// 2. `cont` is a continuation of that store. It ran just before.
+/// 3. Its function has returned or was unwound.
 pub unsafe fn finish<H: Host>(host: &mut H, cont: NonNull<VMContRef>) {
-    // SAFETY: H2: the first call gets the current stack of the host's store. The contract of `release`: `cont` is a running
-    // continuation of that store, and its function has returned or was unwound.
+    // SAFETY: of `active_chain`: 1: H2, and this function's 1; 2: this function borrows no continuation. Of `release`:
+    // 1: this function's 2, since what ran is in state `Running` until it is released; 2: this function's 3.
     unsafe {
         check::active_chain(Backend::Native, host.current());
         host.continuations().release(cont.cast());
@@ -123,11 +127,15 @@ pub unsafe fn finish<H: Host>(host: &mut H, cont: NonNull<VMContRef>) {
 ///
 /// # Safety
 ///
-/// `current` is the current stack of a store of the native backend, and a continuation. Nothing on its stack needs to be dropped.
-/// The reason of the unwinding has been noted.
+/// 1. `current` is the current stack of a live store of the native backend, and a continuation. This call is made on
+///    its stack.
+/// 2. Nothing on its stack needs to be dropped.
+/// 3. The reason of the unwinding has been noted.
 pub unsafe fn leave(current: NonNull<VMContRef>) -> ! {
-    // SAFETY: N1: the `stack_switch` that resumed this stack wrote `parent_control`, or a `switch` copied it there, and nothing
-    // has used it since. The frames of this stack are abandoned: the caller says that nothing on them needs to be dropped.
+    // SAFETY: the read of `stack`, and the place: 1 (C2): `*this` is valid, aligned and initialised. Of `jump`: 1: N1:
+    // `parent_control` is where the parent goes on: the `stack_switch` that resumed this stack stored it, or a `switch`
+    // copied it there; 2: the parent's `resume` expects the address of what ended, with `UNWOUND`, and 3 of this
+    // function gives the reason; 3: 1 and 2: the frames of this stack are abandoned, as `current` ends.
     unsafe {
         let this = current.as_ptr();
         debug_assert!(!(*this).stack.is_null(), "L2");

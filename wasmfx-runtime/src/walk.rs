@@ -21,9 +21,10 @@ use std::ptr::NonNull;
 /// `current` is null, or a running continuation or the initial stack of a live store of this backend.
 pub unsafe fn entry_fp(backend: Backend, current: *mut VMContRef, last_entry_fp: usize) -> usize {
     match backend {
-        // SAFETY: C2: `current` is null, or a `VMContRef` of a live store.
+        // SAFETY: of `is_continuation`: this function's requirement.
         Backend::Native if unsafe { VMContRef::is_continuation(current) } => {
-            // SAFETY: C2: as in the line above. L2: a running continuation has a stack, so that the result means something.
+            // SAFETY: the read: C2: `current` is a continuation here: valid, aligned and initialised. L2: a running
+            // continuation has a stack, so that the result means something.
             VMStackHeader::entry_fp(unsafe { (*current).stack })
         }
         Backend::Native | Backend::Libcall => last_entry_fp,
@@ -35,8 +36,9 @@ pub unsafe fn entry_fp(backend: Backend, current: *mut VMContRef, last_entry_fp:
 ///
 /// # Safety
 ///
-/// `current` is null, or the current stack of a live store of this backend, or the stack that was current when the host last
-/// entered that store. No stack is switched while the iterator is used.
+/// 1. `current` is null, or the current stack of a live store of this backend, or the stack that was current when the
+///    host entered that store, for an entry that has not ended.
+/// 2. While the iterator is used, the store lives, and no stack is switched.
 pub unsafe fn active_parents(
     backend: Backend,
     current: *mut VMContRef,
@@ -44,9 +46,11 @@ pub unsafe fn active_parents(
 ) -> impl Iterator<Item = VMEntryState> {
     let mut cont = current;
     std::iter::from_fn(move || {
-        // SAFETY: C2: each parent of a running continuation is a running continuation or the initial stack, of the same store.
-        // With the libcall backend, `parent_entry` of a running continuation points to the kept entry state of its parent's
-        // stack.
+        // SAFETY: of `is_continuation` and `entry_fp`: this function's 1, as the first is `current`. Each parent of a
+        // running continuation is a running continuation or the initial stack, of the same store.
+        // * The reads: C2, 2: `this` is a running continuation: valid, aligned and initialised. With the libcall
+        //   backend, so is what `parent_entry` points to: the kept entry state of the parent's stack.
+        // * Of `left_at`: C2: `parent_control` is in the memory of `this`.
         unsafe {
             if !VMContRef::is_continuation(cont) {
                 return None;
@@ -68,13 +72,16 @@ pub unsafe fn active_parents(
 ///
 /// # Safety
 ///
-/// `cont` is a suspended continuation of a live store of this backend, and is not resumed while the iterator is used.
+/// 1. `cont` is a suspended continuation of a live store of this backend.
+/// 2. While the iterator is used, the store lives, and `cont` is not resumed.
 pub unsafe fn suspended_stacks(
     backend: Backend,
     cont: NonNull<VMContRef>,
 ) -> impl Iterator<Item = VMEntryState> {
-    // SAFETY: C2: `cont` and the stacks that were captured with it are of a live store, and none of them runs. L2: each has a
-    // stack.
+    // SAFETY: the reads: 1, 2 (C2): `cont` and the stacks that were captured with it are valid, aligned and
+    // initialised, and none of them runs. L2: each has a stack. With the libcall backend, `parent_entry` of each but
+    // the last points to `entry` of the next. Of `left_at`: C2: the control contexts are in the memory of these stacks'
+    // `VMContRef`s.
     unsafe {
         let last = (*cont.as_ptr()).last_ancestor;
         let innermost = match backend {
@@ -107,9 +114,9 @@ pub unsafe fn suspended_stacks(
 ///
 /// # Safety
 ///
-/// `control` is valid.
+/// `control` points to a control context that is in memory.
 unsafe fn left_at(control: *const VMControlContext, entry_fp: usize) -> VMEntryState {
-    // SAFETY: `control` is valid.
+    // SAFETY: the read and the place: `control` is valid, aligned and initialised, as this function requires.
     let (record, exit_pc) = unsafe { (&raw const (*control).fp, (*control).pc) };
     // `fp` and `pc` serve as the frame record of an exit trampoline: the first word is the frame pointer of the function that
     // left.

@@ -39,8 +39,8 @@ impl Engines {
     }
 }
 
-// SAFETY: H1 to H3 hold trivially; `call` gives the body's word (H4); Rust code ignores the limit, on stacks
-// that are large enough (H5).
+// SAFETY: H1: the field of the engine; H2: `host_entry`; H3: nothing unwinds; H4: `call` returns what the body returns; H5: Rust code
+// ignores the limit, on stacks that are large enough; H6: there is no compiled code.
 unsafe impl Host for Engines {
     fn continuations(&mut self) -> &mut Continuations {
         &mut self.get().continuations
@@ -105,9 +105,11 @@ fn with_engine(test: impl FnOnce(Engines)) {
 
 fn make(engine: Engines, body: Body, params: u32, results: u32) -> VMContObj {
     let vmctx = engine.0.as_ptr().cast();
-    let contref =
-        engine.get().continuations.allocate(body as *mut u8, vmctx, params, results).expect("there is room");
-    // SAFETY: it has just been made.
+    // SAFETY: of `allocate`: `Engines::call` takes `body` for the function that it is, and `vmctx` for the engine.
+    let made = unsafe { engine.get().continuations.allocate(body as *mut u8, vmctx, params, results) };
+    let contref = made.expect("there is room");
+    // SAFETY: `as_ref`: C2: `allocate` has returned a continuation of the engine's store: valid, aligned and initialised.
+    // Nothing writes it during the read.
     VMContObj { contref, revision: unsafe { contref.as_ref() }.revision }
 }
 
@@ -384,14 +386,14 @@ fn host_call<R>(engine: Engines, f: impl FnOnce() -> R) -> R {
 /// Calls `f` as an entry into Wasm of the engine.
 fn host_entry<R>(engine: Engines, f: impl FnOnce() -> R) -> R {
     let context = engine.get().continuations.context().as_ptr();
-    // SAFETY: the engine is alive.
+    // SAFETY: 1: the context is that of the engine, which is alive; 2: `current` is its current stack.
     let mut saved = unsafe { VMSavedEntry::enter(context, engine.current(), 1) };
     let limit = std::mem::replace(&mut engine.get().stack_limit, 1);
     engine.get().current = engine.get().continuations.initial().as_ptr().expose_provenance();
     let result = f();
     engine.get().current = saved.current.expose_provenance();
     engine.get().stack_limit = limit;
-    // SAFETY: as above.
+    // SAFETY: 1: it is the pointer of `enter`; 2: the engine is alive.
     unsafe { saved.exchange(context) };
     result
 }
@@ -488,7 +490,7 @@ fn bound_values_say_their_type() {
         }
         let obj = make(engine, asks_twice, 1, 1);
         let Outcome::Clause(_, _, rest) = resume(engine, obj, Some(1), &[1], &[]) else { panic!() };
-        // SAFETY: as above.
+        // SAFETY: the continuation stays in memory (C2), and does not run. Nothing borrows it.
         unsafe {
             assert!(walk::bound_values(rest.contref.as_ref()).is_none());
             ((*rest.contref.as_ptr()).values.length, (*rest.contref.as_ptr()).bound_types) = (1, 9);
@@ -505,7 +507,8 @@ fn many_arguments_end_in_an_error() {
         let mut made = 0usize;
         let error = loop {
             let params = 1 << 22;
-            match engine.get().continuations.allocate(double as *mut u8, vmctx, params, 0) {
+            // SAFETY: nothing resumes the continuation.
+            match unsafe { engine.get().continuations.allocate(double as *mut u8, vmctx, params, 0) } {
                 Ok(_) => made += 1,
                 Err(error) => break error,
             }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: runs the suite beside Wasmtime as published and V8, and writes the report.
 
-use crate::results::{self, Machine, Results, V8};
+use crate::schema::{Machine, Results, UNPATCHED, V8, variable};
 use crate::{chart, report, run, setup, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ pub struct BenchArgs {
     #[arg(long)]
     quick: bool,
     /// A node whose V8 has stack switching behind `--experimental-wasm-wasmfx`; without one, V8 is left out
-    #[arg(long, env = "WASMFX_NODE", value_name = "PATH")]
+    #[arg(long, env = variable::NODE, value_name = "PATH")]
     node: Option<OsString>,
     /// Measure nothing: take the results from this file, which another run left
     #[arg(long, value_name = "FILE", conflicts_with = "quick")]
@@ -39,7 +39,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
         // A few samples are no report.
         None if results.quick => print!("{}", report::tables(&results)),
         None => {
-            let everybody = results.has(results::UNPATCHED) && (args.node.is_none() || results.has(V8));
+            let everybody = results.has(UNPATCHED) && (args.node.is_none() || results.has(V8));
             ensure!(
                 everybody,
                 "no report: Wasmtime as published or V8 was left out everywhere; see above why"
@@ -63,25 +63,27 @@ fn measure(args: &BenchArgs) -> Result<Results> {
     }
     let mut suite = tools::cargo();
     suite.args(["bench", "--locked", "--package", "wasmfx", "--bench", "suite", "--"]).args(&args.filter);
-    suite.env("WASMFX_UNPATCHED", unpatched).env("WASMFX_RESULTS", &file);
-    suite.env_remove("WASMFX_QUICK").env_remove("WASMFX_NODE");
+    suite.env(variable::UNPATCHED, unpatched).env(variable::RESULTS, &file);
+    suite.env_remove(variable::QUICK).env_remove(variable::NODE);
     if args.quick {
-        suite.env("WASMFX_QUICK", "1");
+        suite.env(variable::QUICK, "1");
     }
     let node = args.node.as_ref().map(program).transpose()?;
     if let Some(node) = &node {
-        suite.env("WASMFX_NODE", node);
+        suite.env(variable::NODE, node);
     }
     // Before the measurements: who named no node should hear it before the long wait.
     let v8 = node.as_ref().map(v8_version).transpose()?;
     if !suite.status().context("cannot run cargo")?.success() {
         bail!("the suite did not end well; see above");
     }
-    let v8 = v8.filter(|_| Results::read(&file).is_ok_and(|results| results.has(V8)));
-    results::record(&file, &Machine::this(v8)?)?;
+    let mut results = Results::read(&file)?;
+    let v8 = v8.filter(|_| results.has(V8));
+    results.machine = Some(Machine::this(v8)?);
+    results.write(&file)?;
     let again = "`cargo xtask bench --from FILE` makes a report of them again";
     eprintln!("The results are in {}: {again}", file.display());
-    Results::read(&file)
+    Ok(results)
 }
 
 /// The path of a program, from wherever cargo runs it; a bare name is looked for on the PATH.
@@ -133,7 +135,7 @@ mod tests {
     fn files() {
         let root = std::env::temp_dir().join(format!("wasmfx-report-{}", std::process::id()));
         fs::create_dir_all(root.join("benches")).unwrap();
-        let results = || Results::parse(results::tests::SAMPLE).unwrap();
+        let results = || Results::parse(crate::results::tests::SAMPLE).unwrap();
         fs::write(root.join("README.md"), "No marks").unwrap();
         assert!(write(&root, &results()).is_err());
         assert!(!root.join(REPORT).exists(), "a report was written in spite of the error");

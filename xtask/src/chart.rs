@@ -3,7 +3,7 @@
 //! A group of bars per benchmark, in two columns that share a logarithmic axis.
 
 use crate::report::number;
-use crate::results::{Benchmark, COROSENSEI, FIBER, LIBCALL, NATIVE, Results, UNPATCHED, V8};
+use crate::schema::{COROSENSEI, FIBER, LIBCALL, Measured, NATIVE, Results, UNPATCHED, V8};
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -64,15 +64,15 @@ pub fn svg(results: &Results) -> Result<String> {
 }
 
 /// The two columns, as equal in height as they can be in the order of the suite.
-fn columns(all: &[Benchmark]) -> [&[Benchmark]; 2] {
-    let height = |part: &[Benchmark]| part.iter().map(group).sum::<i32>();
+fn columns(all: &[Measured]) -> [&[Measured]; 2] {
+    let height = |part: &[Measured]| part.iter().map(group).sum::<i32>();
     let at = (0..=all.len()).min_by_key(|at| height(&all[..*at]).max(height(&all[*at..])));
     let (left, right) = all.split_at(at.unwrap_or(0));
     [left, right]
 }
 
 /// The height of a benchmark's group of bars.
-fn group(b: &Benchmark) -> i32 {
+fn group(b: &Measured) -> i32 {
     GROUP.max(BAR * b.contestants.len() as i32) + GAP
 }
 
@@ -101,7 +101,7 @@ fn head(root: &Area, results: &Results) -> Result<()> {
 }
 
 /// A column: names on the left, bars on the right, the axis above and below.
-fn draw(area: &Area, column: &[Benchmark], range: std::ops::Range<f64>, height: i32) -> Result<()> {
+fn draw(area: &Area, column: &[Measured], range: std::ops::Range<f64>, height: i32) -> Result<()> {
     let mut chart = drawn(
         ChartBuilder::on(area)
             .margin_left(NAME)
@@ -138,7 +138,7 @@ fn draw(area: &Area, column: &[Benchmark], range: std::ops::Range<f64>, height: 
 }
 
 /// The figures that matter most, beside a benchmark's bars.
-fn summary(b: &Benchmark) -> String {
+fn summary(b: &Measured) -> String {
     let native = b.median(NATIVE).map_or(String::new(), |ns| format!("{} ns", number(ns)));
     match b.ratio(UNPATCHED, NATIVE) {
         Some(gain) => format!("{native}, {} × as fast", number(gain.median)),
@@ -213,7 +213,7 @@ mod tests {
         let results = Results::parse(SAMPLE).unwrap();
         let [left, right] = columns(&results.benchmarks);
         assert_eq!((left.len(), right.len()), (1, 1));
-        assert_eq!(columns(&[]).map(<[Benchmark]>::len), [0, 0]);
+        assert_eq!(columns(&[]).map(<[Measured]>::len), [0, 0]);
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //! whether an operation has become dearer. A benchmark is counted with two sizes; the difference of the counts
 //! has no start-up in it.
 
+use crate::schema::{EXPORTED, Exported, variable};
 use crate::{report, run, tools};
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 
@@ -90,17 +90,6 @@ fn possible() -> Result<()> {
     Ok(())
 }
 
-/// One benchmark to count, as the suite writes it.
-#[derive(Deserialize)]
-struct Task {
-    name: String,
-    module: PathBuf,
-    export: String,
-    size: u32,
-    /// Why it cannot be run alone.
-    obstacle: Option<String>,
-}
-
 /// Counts the benchmarks whose names contain `filter`.
 fn count(filter: &str) -> Result<Counts> {
     let wasmtime = run::build_cli()?;
@@ -140,14 +129,15 @@ fn count(filter: &str) -> Result<Counts> {
 }
 
 /// The benchmarks to count, whose modules the suite writes to `scratch`. Says what is left out.
-fn discover(scratch: &Path, filter: &str) -> Result<Vec<Task>> {
+fn discover(scratch: &Path, filter: &str) -> Result<Vec<Exported>> {
     let mut suite = tools::cargo();
     suite.args(["test", "--locked", "--quiet", "--package", "wasmfx", "--bench", "suite"]);
-    suite.env("WASMFX_EXPORT", scratch);
+    suite.env(variable::EXPORT, scratch);
     ensure!(suite.status()?.success(), "the suite does not say what to count; see above");
-    let list = scratch.join("benchmarks.json");
+    let list = scratch.join(EXPORTED);
     let text = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
-    let mut tasks: Vec<Task> = serde_json::from_str(&text).context("the suite's list is not as expected")?;
+    let mut tasks: Vec<Exported> =
+        serde_json::from_str(&text).context("the suite's list is not as expected")?;
     tasks.retain(|task| task.name.contains(filter));
     tasks.retain_mut(|task| {
         task.module = scratch.join(&task.module);
@@ -160,7 +150,7 @@ fn discover(scratch: &Path, filter: &str) -> Result<Vec<Task>> {
 }
 
 /// Tenths of an instruction per operation.
-fn per_operation(wasmtime: &Path, task: &Task) -> Result<u64> {
+fn per_operation(wasmtime: &Path, task: &Exported) -> Result<u64> {
     let (less, more) = (u64::from(task.size), u64::from(task.size) * 2);
     let [few, many] = [less, more].map(|size| total(wasmtime, task, size));
     let (few, many) = (few?, many?);
@@ -172,7 +162,7 @@ fn per_operation(wasmtime: &Path, task: &Task) -> Result<u64> {
 }
 
 /// The instructions of one run.
-fn total(wasmtime: &Path, task: &Task, size: u64) -> Result<u64> {
+fn total(wasmtime: &Path, task: &Exported, size: u64) -> Result<u64> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(wasmtime);
     command.args(["run", "-W", "stack-switching", "-C", "cache=n", "--allow-precompiled", "--invoke"]);

@@ -10,7 +10,7 @@
 //! | `prefixes.rs` | builds every prefix of the series |
 //! | `run.rs` | the commands that call cargo or the patched `wasmtime` |
 //! | `bench.rs` | runs the benchmarks of the suite and writes the report |
-//! | `results.rs` | what the suite measured, and its statistics |
+//! | `results.rs` | what the suite measured, and its statistics; `benches/suite/schema.rs` has the form of the file |
 //! | `report.rs` | the report as Markdown |
 //! | `chart.rs` | the report's chart |
 //! | `instructions.rs` | counts instructions per operation, and compares |
@@ -24,6 +24,8 @@ mod prefixes;
 mod report;
 mod results;
 mod run;
+#[path = "../../benches/suite/schema.rs"]
+mod schema;
 mod series;
 mod setup;
 #[path = "../../benches/suite/spread.rs"]

@@ -166,16 +166,24 @@ pub fn pull_request(group: &str) -> Result<ExitCode> {
     };
     match patches[..] {
         [one] => println!("# {}\n", one.subject()),
+        _ if group == FIXES => println!("# Fixes: {} commits\n", patches.len()),
         _ => println!("# Stack switching, {group}: {} commits\n", patches.len()),
     }
     let before = groups.iter().take_while(|(name, _)| name != group).map(|(name, _)| name.as_str());
     let before: Vec<_> = before.filter(|name| *name != FIXES).collect();
     if group == FIXES {
-        println!("These are bugs of Wasmtime's own, or of Cranelift's. Each commit stands by itself.");
+        println!(
+            "These are bugs of Wasmtime's own, or of Cranelift's. The commits apply in this order, and each has one concern."
+        );
     } else if before.is_empty() {
         println!("This needs the crates wasmfx-runtime and wasmfx-cranelift.");
     } else {
         println!("This comes after: {}.", before.join(", "));
+    }
+    if group != FIXES {
+        println!(
+            "Stack switching is off by default. It is safe to enable once all groups have been applied."
+        );
     }
     for patch in patches {
         let (added, removed, files) = patch.size();

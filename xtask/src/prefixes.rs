@@ -6,7 +6,7 @@
 //!   check/         a workspace of its own: the CLI of that tree, the crates by path, and tests of the fixes
 //! ```
 
-use crate::series::Patch;
+use crate::series::{FIXES, Patch};
 use crate::{patches, setup, stamp, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
@@ -68,27 +68,45 @@ pub fn prefixes() -> Result<ExitCode> {
 
     let log = tools::output(tools::git(&tree, ["log", "--format=%H %s", &format!("{}..HEAD", setup::BASE)]))?;
     let commits: Vec<_> = log.lines().filter_map(|line| line.split_once(' ')).collect();
+    let fixes = Patch::read_all(&root)?.iter().filter(|patch| patch.group() == FIXES).count();
+    // The log begins with the last commit.
     for (i, (commit, subject)) in commits.iter().enumerate() {
-        // The tree is whole again once the crates are hooked in, of which the manifests only name the crates.
-        if *subject == setup::REMOVAL || subject.starts_with("manifests: ") {
-            continue;
-        }
         eprintln!("[{} of {}] up to `{subject}`", i + 1, commits.len());
         tools::output(tools::git(&tree, ["checkout", "--quiet", commit]))?;
-        // The log begins with the last commit: the one before in it comes after.
-        let all_fixes = i > 0 && commits[i - 1].1 == setup::REMOVAL;
-        let mut check = tools::cargo();
-        check
-            .args([if all_fixes { "test" } else { "check" }, "--quiet", "--manifest-path"])
-            .arg(scratch.join("check/Cargo.toml"))
-            .arg("--target-dir")
-            .arg(scratch.join("target"))
-            .env("RUSTFLAGS", "-Awarnings");
-        run(check, subject)?;
+        let all_fixes = commits.len() - i == fixes;
+        run(cargo(&scratch, if all_fixes { "test" } else { "check" }), subject)?;
     }
+    eprintln!("[Wasmtime as published] each test of the fixes fails");
+    tools::output(tools::git(&tree, ["checkout", "--quiet", setup::BASE]))?;
+    ensure_all_fail(cargo(&scratch, "test"))?;
     fs::write(mark(&root), hash(&root)?)?;
     eprintln!("Each prefix builds: patches/CHECKED says so");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A cargo command in the workspace that needs the tree.
+fn cargo(scratch: &Path, command: &str) -> Command {
+    let mut cargo = tools::cargo();
+    cargo
+        .args([command, "--quiet", "--manifest-path"])
+        .arg(scratch.join("check/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(scratch.join("target"))
+        .env("RUSTFLAGS", "-Awarnings");
+    cargo
+}
+
+/// Runs tests, of which none may pass.
+fn ensure_all_fail(mut test: Command) -> Result<()> {
+    let output = test.args(["--test", "fixes", "--no-fail-fast"]).stdin(Stdio::null()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        text.contains("test result: FAILED. 0 passed;"),
+        "{TESTS}: each test should fail on Wasmtime as published, so that it shows its fix, and this run does not say so:\n\
+         {text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
 }
 
 fn run(mut check: Command, subject: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The results as Markdown: `benches/REPORT.md`, and the part of them that stands in the README.
 
-use crate::results::{Benchmark, COROSENSEI, FIBER, LIBCALL, NATIVE, Results, UNPATCHED, V8};
+use crate::schema::{COROSENSEI, FIBER, LIBCALL, Measured, NATIVE, Results, UNPATCHED, V8};
 use crate::spread::Spread;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
@@ -28,7 +28,7 @@ pub fn report(results: &Results, chart: &str) -> String {
          ```console\n$ cargo xtask bench{node}\n```\n\n\
          {COLUMNS}\n\
          {HOW}\
-         Here these were {samples} samples of each.\n\n\
+         This report has {samples} samples of each.\n\n\
          ![Nanoseconds per operation of each benchmark, by contestant, on a logarithmic axis]({chart})\n\n\
          {}",
         machine(results),
@@ -37,25 +37,25 @@ pub fn report(results: &Results, chart: &str) -> String {
 }
 
 const COLUMNS: &str = "\
-* **native** and **libcall** are this project's backends: in compiled code, and on `wasmtime-fiber`.
+* **native** and **libcall** are this project's backends. The first switches stacks in compiled code, the second with `wasmtime-fiber`.
 * **unpatched** is the same version of Wasmtime as published, with its own stack switching.
-* **V8** is node's, with `--experimental-wasm-wasmfx`; `--node` says which node.
-* **corosensei** and **wasmtime-fiber** are floors: a round trip with nothing passed, or a coroutine made, run and released,
-  in Rust alone, without WebAssembly, on a very fast switch of stacks and on what the libcall backend is made of.
+* **V8** is that of node, with `--experimental-wasm-wasmfx`. `--node` says which node.
+* **corosensei** and **wasmtime-fiber** are floors: a round trip with nothing passed, or a coroutine made, run and released, in Rust
+  without WebAssembly. corosensei has a very fast switch of stacks. The libcall backend is made of wasmtime-fiber.
 ";
 
 const HOW: &str = "\
-A sample is a new store and instance, a few operations untimed, and then as many as the column *size* says, timed as
-one; its result is compared with what it must be. The time divided by the size is the sample's time per operation.
-The samples of all contestants are taken in turn, so that each meets the machine in the same moods; on Linux on the same
-processor (but for the threads in which V8 compiles and collects), for each turn the one that is least disturbed, by a
-yardstick that has nothing to do with them. Times are medians.
-Ratios are taken between samples of the same turn; what stands here is the median of these, and their quartiles.
+Each sample has a new store and instance. It runs a few operations untimed, then as many operations as the column *size* says, timed
+as one, and compares the result with the expected one. The time divided by the size is the sample's time per operation.
+The suite takes the samples of all contestants in turn, so that noise on the machine affects all of them alike. On Linux all
+contestants of a turn run on the same processor, except for the threads in which V8 compiles and collects. A loop that has nothing to
+do with the contestants finds the processor that is least disturbed just then. Times are medians.
+A ratio is taken between samples of the same turn. The tables have the median of these ratios, and their quartiles.
 ";
 
 const TALK: &str = "\
-The talk is: Emrich and Hillerström, *Continuing Stack Switching in Wasmtime*, WebAssembly Workshop 2025. Its programs
-are not these, and its machine was another: it is the order of magnitude that compares.
+The talk is: Emrich and Hillerström, *Continuing Stack Switching in Wasmtime*, WebAssembly Workshop 2025. Its programs and its machine
+were others, so that only the order of magnitude compares.
 ";
 
 fn machine(results: &Results) -> String {
@@ -77,7 +77,7 @@ pub fn tables(results: &Results) -> String {
     let all = &results.benchmarks;
 
     let times = all.iter().map(|b| {
-        let mut row = vec![b.name.clone(), cell(&b.operation), number(b.size as f64)];
+        let mut row = vec![b.name.clone(), cell(&b.operation), number(f64::from(b.size))];
         row.extend([NATIVE, LIBCALL, UNPATCHED, V8].map(|name| time(b, name, &mut notes)));
         row
     });
@@ -89,8 +89,12 @@ pub fn tables(results: &Results) -> String {
         row.extend([UNPATCHED, V8, LIBCALL].map(|name| ratio(b, name, NATIVE, &mut notes)));
         row
     });
-    let head = ["benchmark", "as unpatched", "as V8", "as libcall"];
-    section("Native is so many times as fast", &head, gains.collect());
+    let head = ["benchmark", "unpatched / native", "V8 / native", "libcall / native"];
+    section(
+        "Time of the others divided by the time of native: below 1, native is slower",
+        &head,
+        gains.collect(),
+    );
 
     let floors = all.iter().filter(|b| b.contestant(COROSENSEI).or(b.contestant(FIBER)).is_some()).map(|b| {
         let mut row = vec![b.name.clone()];
@@ -118,7 +122,7 @@ pub fn tables(results: &Results) -> String {
     let head = ["benchmark", "the talk's", "here"];
     let talk: Vec<_> = talk.collect();
     let comment = if talk.is_empty() { String::new() } else { format!("{TALK}\n") };
-    section("Gain of native over libcall, beside the talk's", &head, talk);
+    section("libcall / native, beside the talk's", &head, talk);
 
     text + &comment + &notes.text()
 }
@@ -127,7 +131,7 @@ pub fn tables(results: &Results) -> String {
 pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Result<String> {
     let mut gains: Vec<_> = results.benchmarks.iter().collect();
     gains.retain(|b| b.contestant(UNPATCHED).is_some());
-    let median = |b: &Benchmark| b.ratio(UNPATCHED, NATIVE).map_or(0.0, |gain| gain.median);
+    let median = |b: &Measured| b.ratio(UNPATCHED, NATIVE).map_or(0.0, |gain| gain.median);
     gains.sort_by(|a, b| median(b).total_cmp(&median(a)));
     let text = if gains.is_empty() {
         "Wasmtime as published did not take part.".to_string()
@@ -137,11 +141,13 @@ pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Res
             gains.drain(FEW..gains.len() - FEW);
         }
         let which = if few {
-            format!("the {FEW} where this is the most and the {FEW} where it is the least")
+            format!(
+                " The table has the {FEW} benchmarks with the highest ratio and the {FEW} with the lowest."
+            )
         } else {
-            "the most first".to_string()
+            String::new()
         };
-        let mut head = vec!["benchmark", "operation", "native", "unpatched", "V8", "native is times as fast"];
+        let mut head = vec!["benchmark", "operation", "native", "unpatched", "V8", "unpatched / native"];
         let mut rows: Vec<_> = gains.into_iter().map(readme_row).collect();
         if !results.has(V8) {
             let column = head.iter().position(|name| *name == "V8").expect("it stands above");
@@ -149,8 +155,8 @@ pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Res
             rows.iter_mut().for_each(|row| drop(row.remove(column)));
         }
         format!(
-            "Nanoseconds per operation, and how many times as fast as Wasmtime as published the native backend \
-             is (quartiles):\n{which}.\n\n{}",
+            "Nanoseconds per operation. The last column is the time of Wasmtime as published divided by the time of the\n\
+             native backend (quartiles): below 1, native is slower.{which}\n\n{}",
             table(&head, &rows)
         )
     };
@@ -164,7 +170,7 @@ pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Res
 }
 
 /// A row of the README, without footnotes: these are in the report.
-fn readme_row(b: &Benchmark) -> Vec<String> {
+fn readme_row(b: &Measured) -> Vec<String> {
     let mut row = vec![b.name.clone(), cell(&b.operation)];
     row.extend([NATIVE, UNPATCHED, V8].map(|name| b.median(name).map_or(NONE.to_string(), number)));
     row.push(b.ratio(UNPATCHED, NATIVE).map_or(NONE.to_string(), gain));
@@ -207,7 +213,7 @@ impl Notes {
 }
 
 /// The median of one contestant, or why there is none.
-fn time(b: &Benchmark, name: &str, notes: &mut Notes) -> String {
+fn time(b: &Measured, name: &str, notes: &mut Notes) -> String {
     match b.contestant(name) {
         Some(c) => number(c.time().median),
         None => absent(b, name, notes),
@@ -215,7 +221,7 @@ fn time(b: &Benchmark, name: &str, notes: &mut Notes) -> String {
 }
 
 /// The ratio of two contestants with its quartiles, or why there is none.
-fn ratio(b: &Benchmark, over: &str, under: &str, notes: &mut Notes) -> String {
+fn ratio(b: &Measured, over: &str, under: &str, notes: &mut Notes) -> String {
     match b.ratio(over, under) {
         Some(spread) => gain(spread),
         None => absent(b, if b.contestant(over).is_none() { over } else { under }, notes),
@@ -226,7 +232,7 @@ fn gain(Spread { low, median, high }: Spread) -> String {
     format!("{} ({}–{})", number(median), number(low), number(high))
 }
 
-fn absent(b: &Benchmark, name: &str, notes: &mut Notes) -> String {
+fn absent(b: &Measured, name: &str, notes: &mut Notes) -> String {
     match b.left_out.iter().find(|l| l.name == name) {
         Some(left_out) => NONE.to_string() + &notes.mark(format!("Left out: {}", cell(&left_out.why))),
         None => NONE.into(),

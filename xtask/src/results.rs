@@ -1,89 +1,22 @@
-//! What the bench `suite` measured, as it writes it to the file that `WASMFX_RESULTS` names, and the statistics
-//! of it.
+//! What the bench `suite` measured: reads and checks it, and has its statistics.
 
+use crate::schema::{Machine, Measured, NATIVE, Results, Samples};
 use crate::spread::Spread;
 use crate::tools;
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::fs;
 use std::path::Path;
 
-/// This project's backends.
-pub const NATIVE: &str = "native";
-/// See [`NATIVE`].
-pub const LIBCALL: &str = "libcall";
-/// Wasmtime as published.
-pub const UNPATCHED: &str = "unpatched";
-/// V8, in node.
-pub const V8: &str = "v8";
-/// A very fast switch of stacks in Rust: the floor of the native backend.
-pub const COROSENSEI: &str = "corosensei";
-/// What the libcall backend is made of: its floor.
-pub const FIBER: &str = "wasmtime-fiber";
-
-/// One run of the suite.
-#[derive(Deserialize)]
-pub struct Results {
-    /// Whether there were only a few samples.
-    pub quick: bool,
-    /// Where it ran: see [`record`].
-    #[serde(default)]
-    pub machine: Option<Machine>,
-    /// In the order of the suite.
-    pub benchmarks: Vec<Benchmark>,
-}
-
-/// One benchmark and who took part in it.
-#[derive(Deserialize)]
-pub struct Benchmark {
-    pub name: String,
-    /// What one operation is.
-    pub operation: String,
-    /// How many operations are one sample.
-    pub size: u64,
-    /// The gain of native over libcall in the talk, if the talk has this benchmark.
-    pub talk: Option<f64>,
-    pub contestants: Vec<Contestant>,
-    #[serde(default)]
-    pub left_out: Vec<LeftOut>,
-}
-
-/// An engine, or a floor.
-#[derive(Deserialize)]
-pub struct Contestant {
-    pub name: String,
-    /// Nanoseconds per operation, one for each sample. Samples with the same index were taken in turn.
-    pub ns: Vec<f64>,
-}
-
-/// Who did not take part.
-#[derive(Deserialize)]
-pub struct LeftOut {
-    pub name: String,
-    pub why: String,
-}
-
-/// Where the suite ran.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Machine {
-    pub cpu: String,
-    pub cores: usize,
-    pub system: String,
-    pub rustc: String,
-    pub wasmtime: String,
-    /// The version of V8, if it took part.
-    pub v8: Option<String>,
-}
-
-impl Contestant {
+impl Samples {
     /// Nanoseconds per operation.
     pub fn time(&self) -> Spread {
         Spread::of(self.ns.iter().copied())
     }
 }
 
-impl Benchmark {
-    pub fn contestant(&self, name: &str) -> Option<&Contestant> {
+impl Measured {
+    pub fn contestant(&self, name: &str) -> Option<&Samples> {
         self.contestants.iter().find(|c| c.name == name)
     }
 
@@ -146,19 +79,6 @@ impl Results {
     }
 }
 
-/// Adds where they were measured to results that the suite wrote, which leaves this out.
-pub fn record(path: &Path, machine: &Machine) -> Result<()> {
-    let text = fs::read_to_string(path).context("the suite wrote no results")?;
-    fs::write(path, recorded(&text, machine)?).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn recorded(text: &str, machine: &Machine) -> Result<String> {
-    let mut results: serde_json::Map<_, _> =
-        serde_json::from_str(text).context("the suite wrote no JSON object")?;
-    results.insert("machine".into(), serde_json::to_value(machine)?);
-    Ok(serde_json::to_string(&results)? + "\n")
-}
-
 impl Machine {
     /// The machine that this runs on, and the versions of what was built on it.
     pub fn this(v8: Option<String>) -> Result<Machine> {
@@ -216,6 +136,7 @@ fn locked(lock: &str, name: &str) -> Result<String> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::schema::UNPATCHED;
 
     /// Two benchmarks: one with everybody and a gain of the talk, one that leaves two out.
     pub const SAMPLE: &str = r#"{
@@ -223,7 +144,7 @@ pub mod tests {
         "machine": { "cpu": "A CPU", "cores": 2, "system": "Linux 6", "rustc": "rustc 1", "wasmtime": "48.0.8",
                      "v8": "14.1" },
         "benchmarks": [
-            { "name": "round", "operation": "resume | suspend", "size": 100000, "talk": 5.97, "micro": true,
+            { "name": "round", "operation": "resume | suspend", "size": 100000, "talk": 5.97,
               "contestants": [ { "name": "native", "ns": [5.0, 4.0, 6.0] },
                                { "name": "libcall", "ns": [30.0, 24.0, 30.0] },
                                { "name": "unpatched", "ns": [20.0, 8.0, 18.0] },
@@ -231,7 +152,7 @@ pub mod tests {
                                { "name": "corosensei", "ns": [4.0, 4.0, 4.0] },
                                { "name": "wasmtime-fiber", "ns": [15.0, 15.0, 15.0] } ],
               "left_out": [] },
-            { "name": "payload_v128_1", "operation": "a vector", "size": 50000, "talk": null, "micro": false,
+            { "name": "payload_v128_1", "operation": "a vector", "size": 50000, "talk": null,
               "contestants": [ { "name": "native", "ns": [1234.5] },
                                { "name": "libcall", "ns": [2469.0] } ],
               "left_out": [ { "name": "unpatched", "why": "it has no vectors" },
@@ -280,11 +201,14 @@ pub mod tests {
             wasmtime: "49.0.0".into(),
             v8: None,
         };
-        let added = recorded(SAMPLE, &machine).unwrap();
-        assert!(added.contains("\"micro\""), "what is not read here is kept: {added}");
-        let line = Results::parse(&added).unwrap().machine.unwrap().line();
+        let mut results = Results::parse(SAMPLE).unwrap();
+        let benchmarks = serde_json::to_string(&results.benchmarks).unwrap();
+        results.machine = Some(machine);
+        let again = Results::parse(&serde_json::to_string(&results).unwrap()).unwrap();
+        assert_eq!(serde_json::to_string(&again.benchmarks).unwrap(), benchmarks);
+        let line = again.machine.unwrap().line();
         assert_eq!(line, "Another, 64 cores, Linux 7; rustc 2, Wasmtime 49.0.0");
-        assert!(recorded("[]", &machine).is_err());
+        assert!(Results::parse("[]").is_err());
     }
 
     #[test]

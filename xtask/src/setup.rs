@@ -3,15 +3,13 @@
 //! ```text
 //! xtask/upstream/Cargo.{toml,lock} --cargo--> registry (checksums checked against the lock file)
 //!     --copy, each crate to its `path_in_vcs`--> wasmtime/, one commit, tag `base`
-//!     --git am the patches of the group `fixes`--> one commit per patch
-//!     --remove `REPLACED`--> one commit
-//!     --git am the other patches--> one commit per patch --> wasmtime/.stamp
+//!     --git am the patches--> one commit per patch
+//!     --remove `REPLACED`, to which no code refers any more--> one commit --> wasmtime/.stamp
 //! ```
 //!
 //! The folders are those of Wasmtime's repository, so that a patch applies both here and to a checkout
 //! of the commit that the crates were published from.
 
-use crate::series::{FIXES, Patch};
 use crate::{stamp, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
@@ -27,8 +25,8 @@ pub const BASE: &str = "base";
 /// The subject of the commit that removes [`REPLACED`].
 pub const REMOVAL: &str = "wasmfx: remove what the crates replace";
 
-/// Upstream's own stack switching, which our crates replace. Removed here by name, so that no patch
-/// carries its text.
+/// Upstream's own stack switching, which our crates replace. The patches take out every reference to these files. They are
+/// removed here by name, so that no patch carries their text.
 const REPLACED: &[&str] = &[
     "crates/cranelift/src/func_environ/stack_switching",
     "crates/environ/src/stack_switching.rs",
@@ -243,14 +241,8 @@ fn remove_replaced(tree: &Path) -> Result<()> {
 }
 
 fn apply(root: &Path, tree: &Path) -> Result<()> {
-    let mut removed = false;
     for patch in stamp::patch_files(root)? {
         let name = patch.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = fs::read_to_string(&patch)?;
-        if !removed && (Patch { name: name.clone(), text }).group() != FIXES {
-            remove_replaced(tree)?;
-            removed = true;
-        }
         eprintln!("Applying {name}");
         let mut am =
             tools::git(tree, ["am", "--quiet", "--keep-non-patch", "--committer-date-is-author-date"]);
@@ -268,6 +260,7 @@ fn apply(root: &Path, tree: &Path) -> Result<()> {
             )
         })?;
     }
+    remove_replaced(tree)?;
     mark_applied(tree)
 }
 

@@ -51,7 +51,7 @@ impl BackendCompiler for Libcall {
         env: &mut dyn FuncEnv,
         builder: &mut FunctionBuilder<'_>,
         tag: TagIndex,
-        target: Target,
+        target: Target<'_>,
     ) -> WasmResult<Vec<Value>> {
         switch::switch(env, builder, tag, target)
     }

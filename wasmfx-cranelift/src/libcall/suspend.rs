@@ -7,6 +7,8 @@ use cranelift_codegen::ir::{InstBuilder, Value, types::I32};
 use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::WasmResult;
 
+/// Suspends the current continuation to the handler of `tag`. The runtime looks for the handler and switches the stacks.
+///
 /// ```text
 ///   store the payload where the results will be
 ///   call suspend(vmctx, tag, payload, count of results)   returns once resumed

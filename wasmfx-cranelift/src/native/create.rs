@@ -48,7 +48,8 @@ pub(super) fn cont_new(
     builder: &mut FunctionBuilder<'_>,
     new: New,
 ) -> WasmResult<Value> {
-    let New { ty, func, params, .. } = new;
+    let New { ty, func } = new;
+    let params = env.cont_params(ty).len();
     let vmctx = env.vmctx(builder);
     let ask = builder.create_block();
     let made = builder.create_block();

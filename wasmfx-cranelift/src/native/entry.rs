@@ -156,7 +156,7 @@ fn check_limit(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, contre
 fn leave(builder: &mut FunctionBuilder<'_>, contref: ContRef, outcome: u64) {
     let own = contref.control(builder);
     let parents = contref.parent_control(builder);
-    let handed = builder.ins().bor_imm_s(contref.0, outcome.cast_signed());
-    builder.ins().stack_switch(own.0, parents.0, handed);
+    let payload = builder.ins().bor_imm_s(contref.0, outcome.cast_signed());
+    builder.ins().stack_switch(own.0, parents.0, payload);
     builder.ins().trap(NO_RETURN);
 }

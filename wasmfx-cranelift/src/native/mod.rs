@@ -88,7 +88,7 @@ impl BackendCompiler for Native {
         env: &mut dyn FuncEnv,
         builder: &mut FunctionBuilder<'_>,
         tag: TagIndex,
-        target: Target,
+        target: Target<'_>,
     ) -> WasmResult<Vec<Value>> {
         switch::switch(env, builder, tag, target)
     }

@@ -16,23 +16,24 @@ use wasmtime_environ::WasmResult;
 /// Runs the continuation `contref` until it ends or a clause takes a `suspend`.
 ///
 /// ```text
+///   store the arguments in contref                   or note the exception as the store's pending one
 ///   give contref a stack if it has none              not for an exception: then it has one, or was ended
 ///   fill the frame                                   here, or where the function begins: see `frame.rs`
 ///   consume the reference: contref.revision += 1
 ///   the store's current continuation = contref, its stack limit = contref.stack_limit
 ///   outermost.parent = this stack, outermost.resume = the frame, this stack's child = outermost
-///   handed = stack_switch(outermost.parent_control, contref.control, contref or RAISE)
+///   switched = stack_switch(outermost.parent_control, contref.control, contref or RAISE)
 ///   the store's current continuation = this stack, its stack limit = this stack's
-///   brif handed.outcome, ended, taken
+///   brif switched.outcome, ended, taken
 /// taken:
 ///   br_table frame.clause, [clause 0, clause 1, ...]
 /// clause i:
 ///   load the payload, make a reference to what was captured
 ///   jump label i
 /// ended:
-///   brif handed.outcome is returned, returned, other
+///   brif switched.outcome is returned, returned, other
 /// other:
-///   brif handed.outcome is kept, kept, unwound
+///   brif switched.outcome is kept, kept, unwound
 /// unwound:
 ///   call unwind(vmctx, what ended)                   ends it, raises the exception here; does not return
 /// kept:
@@ -88,6 +89,7 @@ pub(super) fn resume(
     resume: Resume<'_>,
 ) -> WasmResult<Vec<Value>> {
     let Resume { cont, input, results, clauses } = resume;
+    input.hand_over(env, builder, cont)?;
     let (payload, limit) = match input {
         Input::Values(_) => (cont.contref.0, ensure_started(env, builder, cont)?),
         // `Builtin::Throw` does not return for a fresh continuation. This one was suspended, so that it has a stack.
@@ -105,16 +107,27 @@ pub(super) fn resume(
     parent.set_child(env, builder, last);
     let own = last.parent_control(builder);
     let theirs = cont.contref.control(builder);
-    let handed = SwitchResult(native(env).stack_switch(builder, own.0, theirs.0, payload));
+    let switched = SwitchResult(native(env).stack_switch(builder, own.0, theirs.0, payload));
     native(env).set_current(builder, parent.0);
     native(env).set_stack_limit(builder, parent_limit);
 
     let ended = builder.create_block();
-    dispatch(env, builder, handed, resume_frame, clauses, ended);
+    dispatch(env, builder, switched, resume_frame, clauses, ended);
     builder.seal_block(ended);
+    after_end(env, builder, switched)?;
+    Ok(values.load(env, builder, results))
+}
+
+/// Emits the code of [`resume`] from `ended` to `returned`: what remains to be done for the continuation that ended depends on
+/// the outcome in `switched`. Leaves `builder` in `returned`.
+fn after_end(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    switched: SwitchResult,
+) -> WasmResult<()> {
     let [returned, other, kept, unwound] = std::array::from_fn(|_| builder.create_block());
     [other, kept, unwound].into_iter().for_each(|block| builder.set_cold_block(block));
-    let outcome = handed.outcome(builder);
+    let outcome = switched.outcome(builder);
     let is_returned = builder.ins().icmp_imm_u(IntCC::Equal, outcome, RETURNED.cast_signed());
     builder.ins().brif(is_returned, returned, &[], other, &[]);
     builder.seal_block(other);
@@ -126,19 +139,19 @@ pub(super) fn resume(
     builder.seal_block(unwound);
 
     builder.switch_to_block(unwound);
-    let ended = handed.ended(builder, UNWOUND);
+    let ended = switched.ended(builder, UNWOUND);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Unwind, &[vmctx, ended.0])?;
     builder.ins().trap(NO_RETURN);
 
     builder.switch_to_block(kept);
     // References among the results at `values` stay valid: no collection can happen in `finish`.
-    let ended = handed.ended(builder, KEPT);
+    let ended = switched.ended(builder, KEPT);
     let vmctx = env.vmctx(builder);
     native(env).call_native(builder, NativeBuiltin::Finish, &[vmctx, ended.0])?;
     builder.ins().jump(returned, &[]);
 
     builder.seal_block(returned);
     builder.switch_to_block(returned);
-    Ok(values.load(env, builder, results))
+    Ok(())
 }

@@ -19,8 +19,8 @@ use wasmtime_environ::WasmResult;
 ///   frame.clause = the clause's number
 ///   store the payload
 ///   current.last_ancestor = outermost, current.values = room for the results, none bound
-///   handed = stack_switch(current.control, outermost.parent_control, current)
-///   raise the pending exception if handed is RAISE
+///   switched = stack_switch(current.control, outermost.parent_control, current)
+///   raise the pending exception if switched is RAISE
 ///   load the results
 /// ```
 ///
@@ -88,8 +88,8 @@ pub(super) fn suspend(
     current.set_waiting(env, builder, last, Waits { place, capacity: results.len() });
     let own = current.control(builder);
     let handlers = last.parent_control(builder);
-    let handed = native(env).stack_switch(builder, own.0, handlers.0, current.0);
-    let current = after_resumption(env, builder, handed)?;
+    let switched = native(env).stack_switch(builder, own.0, handlers.0, current.0);
+    let current = after_resumption(env, builder, switched)?;
     let place = slots.unwrap_or_else(|| current.args(builder));
     Ok(place.load(env, builder, results))
 }

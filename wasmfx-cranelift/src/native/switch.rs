@@ -15,6 +15,7 @@ use wasmtime_environ::{TagIndex, WasmResult};
 /// place. The prompt is the innermost `resume` with a clause `(on $tag switch)`.
 ///
 /// ```text
+///   store the arguments in target, except the last
 ///   find the prompt, or trap
 ///   give the target a stack if it has none
 ///   current.last_ancestor = outermost, current.values = room for what is received, none bound
@@ -24,8 +25,8 @@ use wasmtime_environ::{TagIndex, WasmResult};
 ///   target's outermost.parent = the prompt's stack, target's outermost.resume = the prompt's frame
 ///   the prompt's stack.child = target's outermost
 ///   target's outermost.parent_control = outermost.parent_control: where the prompt goes on
-///   handed = stack_switch(current.control, target.control, target)
-///   raise the pending exception if handed is RAISE
+///   switched = stack_switch(current.control, target.control, target)
+///   raise the pending exception if switched is RAISE
 ///   load the values received
 /// ```
 ///
@@ -80,9 +81,10 @@ pub(super) fn switch(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
     tag: TagIndex,
-    target: Target,
+    target: Target<'_>,
 ) -> WasmResult<Vec<Value>> {
-    let Target { cont: target, last_arg, received, .. } = target;
+    let last_arg = target.store_args(env, builder);
+    let Target { cont: target, received, .. } = target;
     let address = env.tag_address(&mut builder.cursor(), tag);
     let (current, _) = own_stack(env, builder);
     let Found { last, frame, .. } = search(env, builder, ClauseKind::Switch, current, address);
@@ -106,8 +108,8 @@ pub(super) fn switch(
     prompts.copy(env, builder, place);
     let own = current.control(builder);
     let theirs = target.contref.control(builder);
-    let handed = native(env).stack_switch(builder, own.0, theirs.0, target.contref.0);
-    let current = after_resumption(env, builder, handed)?;
+    let switched = native(env).stack_switch(builder, own.0, theirs.0, target.contref.0);
+    let current = after_resumption(env, builder, switched)?;
     let place = slots.unwrap_or_else(|| current.args(builder));
-    Ok(place.load(env, builder, &received))
+    Ok(place.load(env, builder, received))
 }

@@ -50,7 +50,7 @@ impl ContRef {
     }
 
     /// Sets what [`ContRef::bound_types`] returns.
-    pub(crate) fn set_waits_for(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ty: Value) {
+    pub(crate) fn set_bound_types(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ty: Value) {
         self.store(env, builder, ty, offsets::VMCONTREF_BOUND_TYPES);
     }
 

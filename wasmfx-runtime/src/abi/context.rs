@@ -8,7 +8,7 @@ use core::ptr;
 /// The backend that compiled a store's code. It decides how the store's stacks are switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backend {
-    /// Each switch is a call into this crate, which switches fibers of wasmtime-fiber.
+    /// Each switch is a call into the runtime, which switches fibers of wasmtime-fiber.
     #[default]
     Libcall,
     /// Compiled code switches stacks itself.
@@ -29,6 +29,9 @@ pub struct VMContinuationContext {
     pub created: u64,
     /// Bytes from a stack's `VMStackHeader` down to the stack limit of Wasm that runs on the stack.
     pub limit_below: usize,
+    /// The backend that compiled the store's code. Only the runtime reads this, at each host call among others: it shares a cache
+    /// line with the lists.
+    pub backend: Backend,
     /// A copy of [`VMResumeFrame::BARRIER`]. See C5.
     pub barrier: VMResumeFrame,
     /// Stands for the initial stack: the stack on which the host last entered Wasm of this store. See `hostcall`.
@@ -38,8 +41,6 @@ pub struct VMContinuationContext {
     /// | `child` | the outermost running continuation, while one runs (S3) |
     /// | `stack_limit` | the stack limit of Wasm on the initial stack |
     pub initial: VMContRef,
-    /// The backend that compiled the store's code. Only the runtime reads this.
-    pub backend: Backend,
 }
 
 /// What an entry from the host into Wasm saves of the entry around it: the current stack, and the fields of
@@ -68,17 +69,18 @@ impl VMSavedEntry {
     ///
     /// # Safety
     ///
-    /// `lists` is the context of a live store, or null in a build that does not switch stacks. `current` is the current stack
-    /// of that store.
+    /// 1. `context` is the context of a live store, or null in a build that does not switch stacks.
+    /// 2. `current` is the current stack of that store.
     pub unsafe fn enter(
-        lists: *mut VMContinuationContext,
+        context: *mut VMContinuationContext,
         current: *mut VMContRef,
         stack_limit: usize,
     ) -> VMSavedEntry {
         let mut saved = VMSavedEntry { current, child: ptr::null_mut(), stack_limit };
-        // SAFETY: `lists` meets the same contract here. The null `child` is never read: nobody asks for the child of the
-        // initial stack until a continuation runs, and its `resume` writes the field first (S3).
-        unsafe { saved.exchange(lists) };
+        // SAFETY: of `exchange`: 1: the pointer is the same; 2: this function's 1. The null `child` is never read:
+        // nobody asks for the child of the initial stack until a continuation runs, and its `resume` writes the field
+        // first (S3).
+        unsafe { saved.exchange(context) };
         saved
     }
 
@@ -86,13 +88,15 @@ impl VMSavedEntry {
     ///
     /// # Safety
     ///
-    /// `lists` is the pointer that [`VMSavedEntry::enter`] got.
-    pub unsafe fn exchange(&mut self, lists: *mut VMContinuationContext) {
-        if lists.is_null() {
+    /// 1. `context` is the pointer that [`VMSavedEntry::enter`] got.
+    /// 2. If `context` is not null, its store is still alive.
+    pub unsafe fn exchange(&mut self, context: *mut VMContinuationContext) {
+        if context.is_null() {
             return;
         }
-        // SAFETY: the caller passes the context of a live store, or null, which was excluded above.
-        let initial = unsafe { &mut (*lists).initial };
+        // SAFETY: `&mut`: 1, 2: `context` is not null here, and so the context of a live store: valid, aligned and
+        // initialised. No other reference to it exists: this crate's own end in the functions that make them.
+        let initial = unsafe { &mut (*context).initial };
         core::mem::swap(&mut initial.caller_or_child, &mut self.child);
         core::mem::swap(&mut initial.stack_limit, &mut self.stack_limit);
     }

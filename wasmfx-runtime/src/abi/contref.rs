@@ -25,9 +25,11 @@ pub struct VMContObj {
     pub revision: usize,
 }
 
-// SAFETY: a `VMContObj` is plain data; to dereference `contref` is unsafe, and needs the store (C2).
+// SAFETY: another thread may own a `VMContObj`, which is plain data. To dereference `contref` is unsafe, and needs the
+// store (C2).
 unsafe impl Send for VMContObj {}
-// SAFETY: C2, as for `Send`: `&VMContObj` gives access to plain data only.
+// SAFETY: several threads may share a `VMContObj`: `&VMContObj` gives access to plain data only. To dereference
+// `contref` is unsafe, and needs the store (C2).
 unsafe impl Sync for VMContObj {}
 
 impl VMContObj {
@@ -221,10 +223,11 @@ impl VMContRef {
     ///
     /// # Safety
     ///
-    /// `current` is null, which is no continuation, or the current stack of a live store.
+    /// `current` is null, which is no continuation, or a running continuation or the initial stack of a live store.
     #[inline]
     pub unsafe fn is_continuation(current: *const VMContRef) -> bool {
-        // SAFETY: `current` is not null here, so that the caller vouches for the current stack of a live store (C2).
+        // SAFETY: the read: `current` is not null here, so that this function's requirement makes it a stack of a live
+        // store. C2: its `VMContRef` is valid, aligned and initialised.
         !current.is_null() && unsafe { !(*current).parent.is_null() }
     }
 

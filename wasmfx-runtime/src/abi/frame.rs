@@ -55,10 +55,10 @@ impl VMResumeFrame {
     ///
     /// # Safety
     ///
-    /// `frame` must point to a live frame.
+    /// `frame` points to a live frame.
     #[inline]
     pub unsafe fn is_barrier(frame: *const Self) -> bool {
-        // SAFETY: the caller vouches that the frame is live.
+        // SAFETY: the read: `frame` is live, as this function requires: valid, aligned and initialised.
         unsafe { (*frame).first == NO_TAG }
     }
 
@@ -66,10 +66,11 @@ impl VMResumeFrame {
     ///
     /// # Safety
     ///
-    /// `frame` must point to a live frame with its tags behind it.
+    /// 1. `frame` points to a live frame.
+    /// 2. Its tags are behind it, `suspend_count + switch_count` of them.
     #[inline]
     pub unsafe fn find_suspend(frame: *const Self, tag: *const VMTag) -> Option<u32> {
-        // SAFETY: the caller vouches that the frame is live and has its tags behind it, `suspend_count` at least.
+        // SAFETY: the read of the count: 1. Of `find`: 1: this function's 1; 2: this function's 2, from tag 0 on.
         unsafe { find(frame, 0, (*frame).suspend_count, tag) }
     }
 
@@ -77,10 +78,11 @@ impl VMResumeFrame {
     ///
     /// # Safety
     ///
-    /// As for [`VMResumeFrame::find_suspend`].
+    /// 1 and 2 of [`VMResumeFrame::find_suspend`].
     #[inline]
     pub unsafe fn has_switch(frame: *const Self, tag: *const VMTag) -> bool {
-        // SAFETY: the caller vouches that the frame is live and has its tags behind it, both counts together.
+        // SAFETY: the reads of the counts: 1. Of `find`: 1: this function's 1; 2: this function's 2, both counts in
+        // all.
         unsafe { find(frame, (*frame).suspend_count, (*frame).switch_count, tag).is_some() }
     }
 }
@@ -90,9 +92,12 @@ impl VMResumeFrame {
 ///
 /// # Safety
 ///
-/// `frame` must point to a live frame with at least `first + count` tags behind it.
+/// 1. `frame` points to a live frame.
+/// 2. Behind it are at least `first + count` tags.
 unsafe fn find(frame: *const VMResumeFrame, first: u32, count: u32, tag: *const VMTag) -> Option<u32> {
-    // SAFETY: the tags start where the frame's fields end, and the caller vouches for their number.
+    // SAFETY: `add`: 1, 2: the tags begin where the frame's fields end, in the same stack slot, and none behind the
+    // last is asked for. The reads: 2: the tags are initialised. They are aligned, as the size of a frame is a multiple
+    // of 16.
     unsafe {
         let tags = frame.add(1).cast::<*const VMTag>().add(first as usize);
         (0..count).find(|&i| *tags.add(i as usize) == tag)

@@ -70,8 +70,9 @@
 //! | | [`RAISE`] | | the store's pending exception is to be raised here |
 //! | entry code | itself | none | its function is to be called |
 //!
-//! Compiled code of different modules and the runtime must agree on what is in this folder, in `native.rs`, in `arch/`, and in
-//! the translation of the instructions by `wasmfx-cranelift`. The [`FINGERPRINT`] covers all of those.
+//! Compiled code of different modules and the runtime must agree on what is in this folder, in each file of this crate that reads
+//! or writes what compiled code writes or reads, and in the translation of the instructions by `wasmfx-cranelift`. The
+//! [`FINGERPRINT`] covers all of those: `fingerprint.rs` lists the files.
 //!
 //! # Invariants
 //!

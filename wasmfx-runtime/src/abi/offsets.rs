@@ -33,6 +33,7 @@ offsets! {
     VMCONTREF_VALUES_LENGTH: VMContRef, values.length = 96;
     VMCONTREF_VALUES_CAPACITY: VMContRef, values.capacity = 100;
     VMCONTREF_FUNC: VMContRef, func = 104;
+    // One field with two meanings, and a constant for each: a fresh continuation has a caller, a running one has a child.
     VMCONTREF_CALLER_VMCTX: VMContRef, caller_or_child = 112;
     VMCONTREF_CHILD: VMContRef, caller_or_child = 112;
     VMCONTREF_BOUND_TYPES: VMContRef, bound_types = 120;
@@ -63,7 +64,7 @@ offsets! {
 /// The offset of the first tag behind a `VMResumeFrame`, which is the size of the `VMResumeFrame`.
 pub const VMRESUMEFRAME_TAGS: i32 = 48;
 /// The offset from a `VMStackHeader` to the return address below it. A stack is entered with the stack pointer there.
-pub const VMSTACKHEADER_RETURN_ADDRESS: i32 = -8;
+pub const VMSTACKHEADER_RETURN_ADDRESS: i32 = 8 * VMStackHeader::RETURN_ADDRESS as i32;
 /// Bytes of a `VMControlContext`.
 pub const VMCONTROLCONTEXT_SIZE: u8 = 24;
 
@@ -87,5 +88,7 @@ const _: () = {
     assert!(align_of::<VMContRef>() as u64 > OUTCOME);
     assert!(RETURNED & OUTCOME == RETURNED && UNWOUND & OUTCOME == UNWOUND && KEPT & OUTCOME == KEPT);
     // At its entry, a function expects a stack pointer one word below a multiple of 16, as after a call.
-    assert!(size_of::<VMStackHeader>().is_multiple_of(16) && VMSTACKHEADER_RETURN_ADDRESS == -8);
+    assert!(
+        align_of::<VMStackHeader>().is_multiple_of(16) && VMSTACKHEADER_RETURN_ADDRESS.rem_euclid(16) == 8
+    );
 };

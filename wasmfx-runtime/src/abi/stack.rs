@@ -19,6 +19,9 @@ pub struct VMStackHeader {
 }
 
 impl VMStackHeader {
+    /// The distance from a header to the return address below it, in words of the target.
+    pub(super) const RETURN_ADDRESS: isize = -1;
+
     /// The frame pointer at which the frames of the stack with the header `stack` end.
     pub fn entry_fp(stack: *const VMStackHeader) -> usize {
         Self::return_address(stack.cast_mut()).addr() - size_of::<usize>()
@@ -27,6 +30,6 @@ impl VMStackHeader {
     /// The address of the word below the header `stack`. It holds the return address of the entry code, and is the stack pointer
     /// with which the stack is entered.
     pub fn return_address(stack: *mut VMStackHeader) -> *mut usize {
-        stack.cast::<usize>().wrapping_sub(1)
+        stack.cast::<usize>().wrapping_offset(Self::RETURN_ADDRESS)
     }
 }

@@ -8,16 +8,16 @@
 //! * `stack_pointer() -> usize`: the stack pointer, or an address close to it.
 //! * `has_shadow_stack() -> bool`: whether the processor keeps a second stack of this thread's return addresses. A switch of
 //!   stacks does not switch the shadow stack.
-//! * `bottom() -> usize`, on Unix: the return address of the frame that starts a stack. Nothing returns there. An unwinder that
-//!   finds this address goes on at the frame record that the frame pointer points to.
+//! * `bottom() -> usize`, with `mapped_stacks`: the return address of the frame that starts a stack. Nothing returns there. An
+//!   unwinder that finds this address goes on at the frame record that the frame pointer points to.
 //! * `jump(control, code) -> !`: continues at the control context `control`, where a `stack_switch` returns `code`.
 
-#[cfg(all(target_arch = "x86_64", unix, not(any(miri, wasmfx_portable))))]
+#[cfg(assembly)]
 mod x86_64;
-#[cfg(all(target_arch = "x86_64", unix, not(any(miri, wasmfx_portable))))]
+#[cfg(assembly)]
 pub(crate) use x86_64::*;
 
-#[cfg(not(all(target_arch = "x86_64", unix, not(any(miri, wasmfx_portable)))))]
+#[cfg(not(assembly))]
 mod none;
-#[cfg(not(all(target_arch = "x86_64", unix, not(any(miri, wasmfx_portable)))))]
+#[cfg(not(assembly))]
 pub(crate) use none::*;

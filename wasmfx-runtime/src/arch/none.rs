@@ -4,8 +4,8 @@ use crate::abi::VMControlContext;
 
 pub(crate) const CALLS_ON: bool = false;
 
-pub(crate) unsafe fn call_on(_sp: usize, _f: extern "C" fn(*mut ()), _data: *mut ()) {
-    unreachable!("who asks first does not call this")
+pub(crate) unsafe fn call_on(_sp: usize, _f: unsafe extern "C" fn(*mut ()), _data: *mut ()) {
+    unreachable!("`CALLS_ON` is false: no caller may use `call_on` on this target")
 }
 
 /// An address in the frame of the caller, or of a function that it calls.
@@ -20,7 +20,7 @@ pub(crate) fn has_shadow_stack() -> bool {
     false
 }
 
-#[cfg(all(unix, not(any(miri, wasmfx_portable))))]
+#[cfg(mapped_stacks)]
 pub(crate) fn bottom() -> usize {
     0
 }

@@ -2,6 +2,7 @@
 
 use crate::abi::VMControlContext;
 use std::arch::{asm, naked_asm};
+use std::mem::offset_of;
 
 pub(crate) const CALLS_ON: bool = true;
 
@@ -17,17 +18,24 @@ pub(crate) const CALLS_ON: bool = true;
 ///
 /// # Safety
 ///
-/// 1. Below `sp` there is as much stack as `f` needs, and nobody uses it.
-/// 2. `f` returns to this function: it does not unwind, and does not continue elsewhere.
+/// 1. Below `sp` there is stack down to a guard, and nobody uses it.
+/// 2. `f` may be called with `data`. It returns to this function: it does not unwind, and does not continue elsewhere.
 #[inline]
-pub(crate) unsafe fn call_on(sp: usize, f: extern "C" fn(*mut ()), data: *mut ()) {
-    // SAFETY: the caller vouches for 1 and 2. Rounding down to 16 gives the alignment of the calling convention, and leaves the
-    // bytes below `sp` free.
+pub(crate) unsafe fn call_on(sp: usize, f: unsafe extern "C" fn(*mut ()), data: *mut ()) {
+    // SAFETY: of `call_on_aligned`: 1 and 2: this function's 1 and 2, as rounding down leaves only bytes below `sp`;
+    // 3: the mask rounds to 16.
     unsafe { call_on_aligned(sp & !15, f, data) }
 }
 
+/// As [`call_on`], but does not round `sp`.
+///
+/// # Safety
+///
+/// 1. Requirement 1 of [`call_on`].
+/// 2. Requirement 2 of [`call_on`].
+/// 3. `sp` is a multiple of 16, as the calling convention demands.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: extern "C" fn(*mut ()), data: *mut ()) {
+unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: unsafe extern "C" fn(*mut ()), data: *mut ()) {
     naked_asm!(
         ".cfi_startproc",
         // As in `bottom_of_stack`: the callee's frames are on another stack, which debuggers accept of signal frames.
@@ -54,7 +62,7 @@ unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: extern "C" fn(*mut ()), 
 #[inline]
 pub(crate) fn stack_pointer() -> usize {
     let sp: usize;
-    // SAFETY: the instruction only reads a register.
+    // SAFETY: the instruction writes its operand only, which the options say: it uses no memory, no stack and no flags.
     unsafe { asm!("mov {0}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
     sp
 }
@@ -62,8 +70,9 @@ pub(crate) fn stack_pointer() -> usize {
 /// Whether this thread has a shadow stack (CET).
 pub(crate) fn has_shadow_stack() -> bool {
     let pointer: u64;
-    // SAFETY: the instruction only writes its operand. Without a shadow stack, and on processors that have none, it does nothing,
-    // so that `pointer` stays 0: Intel's manual, volume 2, RDSSP.
+    // SAFETY: the instruction writes its operand only, which the options say: it uses no memory, no stack and no flags.
+    // Without a shadow stack, and on processors that have none, it does nothing, so that `pointer` stays 0: Intel's
+    // manual, volume 2, RDSSP.
     unsafe { asm!("rdsspq {0}", inout(reg) 0_u64 => pointer, options(nomem, nostack, preserves_flags)) };
     pointer != 0
 }
@@ -72,12 +81,22 @@ pub(crate) fn has_shadow_stack() -> bool {
 ///
 /// # Safety
 ///
-/// A `stack_switch` wrote `control`, and nothing has used it since. Nothing returns to the frames of the caller's stack, and none
-/// of them has to be dropped.
+/// 1. `control` has the registers that a `stack_switch` stored, and nothing has continued there since.
+/// 2. `code` is a word that is expected there: the table in the module `abi` has them all.
+/// 3. Nothing returns to the frames of the caller's stack, and none of them has to be dropped.
 #[unsafe(naked)]
 pub(crate) unsafe extern "sysv64" fn jump(control: *const VMControlContext, code: u64) -> ! {
     // Cranelift's payload register is rdi. A `stack_switch` clobbers all registers but rsp and rbp, so that rax is free.
-    naked_asm!("mov rsp, [rdi]", "mov rbp, [rdi + 8]", "mov rax, [rdi + 16]", "mov rdi, rsi", "jmp rax",)
+    naked_asm!(
+        "mov rsp, [rdi + {sp}]",
+        "mov rbp, [rdi + {fp}]",
+        "mov rax, [rdi + {pc}]",
+        "mov rdi, rsi",
+        "jmp rax",
+        sp = const offset_of!(VMControlContext, sp),
+        fp = const offset_of!(VMControlContext, fp),
+        pc = const offset_of!(VMControlContext, pc),
+    )
 }
 
 /// The return address of the frame that starts a stack.

@@ -55,7 +55,7 @@ impl Indices {
     }
 
     /// The limit, which is the number of numbers.
-    #[cfg(all(test, unix, not(any(miri, wasmfx_portable))))]
+    #[cfg(all(test, mapped_stacks))]
     pub(crate) fn limit(&self) -> u32 {
         self.limit
     }

@@ -16,7 +16,7 @@
 //! | warm in the pool | `MAX_WARM_STACKS` per engine, none if `zeroing` | `keep_resident` |
 //! | cold in the pool | the rest | page tables |
 //!
-//! A reservation loses the page tables too once all of its stacks are back, unless it is one of the first (`RESET_STACKS`).
+//! A region loses the page tables too once all of its stacks are back, unless it is one of the first (`RESET_STACKS`).
 
 mod config;
 mod index;
@@ -40,7 +40,7 @@ pub struct StackPool {
     wasm_stack: usize,
     /// Bytes of address space of a stack, its guard included.
     slot_size: usize,
-    /// Reservations that begin below this slot keep their page tables. See [`RESET_STACKS`].
+    /// Regions that begin below this slot keep their page tables. See [`RESET_STACKS`].
     reset_from: u32,
     regions: Reservations,
     slots: Mutex<Slots>,
@@ -49,9 +49,9 @@ pub struct StackPool {
 /// The state of all slots.
 #[derive(Debug)]
 struct Slots {
-    /// The slots of each reservation that the pool may make.
+    /// The slots of each region that the pool may reserve.
     regions: Vec<ReservationSlots>,
-    /// Free slots whose stacks keep memory. For the `indices` of their reservation these slots are taken.
+    /// Free slots whose stacks keep memory. For the `indices` of their region these slots are taken.
     warm: Vec<u32>,
     /// The number of slots that `warm` may still get. Those that a `give_back` has claimed are subtracted already.
     room: usize,
@@ -59,7 +59,7 @@ struct Slots {
     stores: usize,
 }
 
-/// The slots of one reservation.
+/// The slots of one region.
 #[derive(Debug)]
 struct ReservationSlots {
     start: u32,
@@ -171,8 +171,8 @@ impl StackPool {
         Ok(max_idle)
     }
 
-    /// Takes slots that were never used, or not since their reservation was reset: up to `wanted` consecutive ones of one
-    /// reservation, or a single one if there is no memory for so many.
+    /// Takes slots that were never used, or not since their region was reset: up to `wanted` consecutive ones of one region, or a
+    /// single one if there is no memory for so many.
     fn take_fresh(&self, slots: &mut Slots, wanted: usize) -> Result<Range<u32>, Error> {
         let mut wanted = u32::try_from(wanted).expect("a few");
         for region in &mut slots.regions {
@@ -281,7 +281,7 @@ impl Slots {
         self.regions.iter_mut().find_map(|region| Some(region.start + region.indices.take()?))
     }
 
-    /// Gives back all memory, page tables included, of each idle reservation that begins at slot `from` or above.
+    /// Gives back all memory, page tables included, of each idle region that begins at slot `from` or above.
     fn reset_idle_regions(&mut self, regions: &Reservations, from: u32) {
         for region in self.regions.iter_mut().rev().take_while(|region| region.start >= from) {
             let reached = region.indices.reached();

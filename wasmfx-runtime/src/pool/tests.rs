@@ -96,7 +96,7 @@ proptest! {
 }
 
 /// Tests that need stacks whose memory this crate manages.
-#[cfg(all(unix, not(any(miri, wasmfx_portable))))]
+#[cfg(mapped_stacks)]
 mod memory {
     use super::*;
     use std::sync::Arc;
@@ -136,7 +136,8 @@ mod memory {
 
     /// Whether the highest 40,000 bytes of a stack hold anything but zeros.
     fn is_dirty(stack: &PooledStack) -> bool {
-        // SAFETY: M1, M2: the bytes lie on the stack, which is this test's alone.
+        // SAFETY: `sub` and `from_raw_parts`: M1: the bytes lie on the stack, which is larger: readable, and zero until
+        // written. M2: the stack is this test's alone, so that nothing writes them meanwhile.
         unsafe { std::slice::from_raw_parts(stack.top().sub(40_000), 40_000) }.iter().any(|&byte| byte != 0)
     }
 
@@ -151,7 +152,8 @@ mod memory {
                         let stacks = take(&pool, 3);
                         assert!(!zeroing || !stacks.iter().any(is_dirty));
                         for stack in &stacks {
-                            // SAFETY: M1, M2: the bytes lie on the stack, which is this test's alone.
+                            // SAFETY: `sub` and `write_bytes`: M1: the bytes lie on the stack, which is larger:
+                            // writable. M2: nothing else uses them.
                             unsafe { stack.top().sub(40_000).write_bytes(0xaa, 40_000) };
                         }
                         stacks[..trimmed].iter().for_each(|stack| pool.trim(stack));
@@ -169,14 +171,16 @@ mod memory {
     /// Writes a number that identifies the stack near both of its ends.
     fn mark(stack: &PooledStack) {
         for at in [8, stack.size()] {
-            // SAFETY: M1, M2: the words lie on the stack, which is this test's alone.
+            // SAFETY: `write`: M1: the words lie on the stack: writable. They are aligned, as the top and the size are
+            // multiples of a cache line. M2: nothing else uses them.
             unsafe { stack.top().wrapping_sub(at).cast::<u64>().write(u64::from(stack.slot()) + 1) };
         }
     }
 
     /// The words that [`mark`] writes: near the guard, and near the top.
     fn marks(stack: &PooledStack) -> [u64; 2] {
-        // SAFETY: M1, M2: the words lie on the stack, which is this test's alone.
+        // SAFETY: `read`: M1: the words lie on the stack: readable, and zero until written. They are aligned, as the
+        // top and the size are multiples of a cache line. M2: nothing writes them meanwhile.
         [stack.size(), 8].map(|at| unsafe { stack.top().wrapping_sub(at).cast::<u64>().read() })
     }
 
@@ -215,7 +219,7 @@ mod memory {
     }
 
     /// The kernel refuses guards by advice from some moment on. Guards that were installed before stay, and the other stacks get
-    /// guards by `mprotect`, which work as well. All guards work after all slots were given back, and after their reservation was
+    /// guards by `mprotect`, which work as well. All guards work after all slots were given back, and after their region was
     /// reset. An error that may pass does not change the kind of guards.
     #[test]
     #[cfg(target_os = "linux")]
@@ -263,7 +267,8 @@ mod memory {
     #[cfg(target_os = "linux")]
     fn faults(address: *mut u8) -> bool {
         let (_reader, writer) = rustix::pipe::pipe().unwrap();
-        // SAFETY: the kernel checks the address, and returns `EFAULT` if it cannot read there.
+        // SAFETY: `write`: the kernel checks the address, and returns `EFAULT` if it cannot read there. So `address`
+        // may be any.
         let word = unsafe { libc::write(std::os::fd::AsRawFd::as_raw_fd(&writer), address.cast(), 8) };
         word < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
     }
@@ -308,7 +313,7 @@ mod memory {
                         .count()
                         > 1
                 );
-                // One stack of the last reservation stays out, as does `other`'s first, which is of the first reservation.
+                // One stack of the last region stays out, as does `other`'s first, which is of the first region.
                 other.push(stacks.pop().unwrap());
                 other.iter().for_each(mark);
                 pool.give_back(stacks, 0);
@@ -357,7 +362,7 @@ mod memory {
     #[test]
     fn threads_share_a_pool() {
         let mut pool = StackPool::new(PoolConfig { keep_resident: 4096, ..config() }).unwrap();
-        // With this, reservations are reset all the time.
+        // With this, regions are reset all the time.
         pool.reset_from = 0;
         let pool = Arc::new(pool);
         std::thread::scope(|scope| {

@@ -1,7 +1,8 @@
-//! The memory of stacks: reservations, also called regions, of equal slots, with a stack in each slot.
+//! The memory of stacks: regions of equal slots, with a stack in each slot.
 //!
-//! On Unix a region is a reservation of address space (`unix.rs`). Elsewhere, where a fiber brings its own stack, and under Miri,
-//! wasmtime-fiber makes each stack (`portable.rs`). The [pool](crate::pool) knows which slots are taken.
+//! A region is the memory of one `Reservation`. On Unix that is a part of the address space, reserved at once (`unix.rs`).
+//! Elsewhere, where a fiber brings its own stack, and under Miri, wasmtime-fiber makes each stack (`portable.rs`). The
+//! [pool](crate::pool) knows which slots are taken.
 //!
 //! Both files provide
 //! * `slot_size`, and `Reservation`: `reserve`, `guards_are_cheap` (whether stacks take no mappings of their own), `ready`
@@ -11,15 +12,15 @@
 //!   `fiber_stack`, `restore`, `abandon`, `resumer_sp`.
 
 mod guards;
-#[cfg(all(unix, not(any(miri, wasmfx_portable))))]
+#[cfg(mapped_stacks)]
 #[path = "unix.rs"]
 mod imp;
-#[cfg(not(all(unix, not(any(miri, wasmfx_portable)))))]
+#[cfg(not(mapped_stacks))]
 #[path = "portable.rs"]
 mod imp;
 
 pub use guards::Guards;
-#[cfg(all(test, target_os = "linux", not(any(miri, wasmfx_portable))))]
+#[cfg(all(test, target_os = "linux", mapped_stacks))]
 pub(crate) use imp::GUARDS_LEFT;
 use imp::Reservation;
 pub(crate) use imp::{PooledStack, slot_size};
@@ -29,8 +30,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Reservations, each of which is twice as large as the one before. Each is made when it is first needed, since a process may
-/// have many engines and little address space.
+/// Regions, each of which is twice as large as the one before. Each is reserved when it is first needed, since a process may have
+/// many engines and little address space.
 ///
 /// ```text
 /// slot  0        first             3 * first                         7 * first
@@ -52,7 +53,7 @@ impl Reservations {
     /// With this many regions, each slot number has a region.
     const COUNT: usize = 32;
 
-    /// Reservations for `limit` stacks of at least `size` bytes each. The first takes about [`FIRST_REGION`] bytes.
+    /// The regions for `limit` stacks of at least `size` bytes each. The first takes about [`FIRST_REGION`] bytes.
     pub(crate) fn new(limit: u32, size: usize, guards: Guards, zeroing: bool) -> Reservations {
         let first = u32::try_from(FIRST_REGION / size.max(1)).unwrap_or(u32::MAX).max(1);
         Reservations {
@@ -150,7 +151,7 @@ impl Reservations {
 /// The reason why slots could not be made ready.
 #[derive(Debug)]
 pub(crate) enum Unready {
-    /// There is no address space for a reservation of `count` stacks.
+    /// There is no address space for a region of `count` stacks.
     Addresses { count: usize, cause: io::Error },
     /// There is no memory, or, if stacks take `mappings`, there are no more mappings.
     Memory { mappings: bool, cause: io::Error },

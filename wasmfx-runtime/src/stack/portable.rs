@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use wasmtime_internal_fiber::{Fiber, FiberStack};
 
-/// The slots of the stacks that may exist, and the size of each stack.
+/// A region: the slots of the stacks that may exist, and the size of each stack.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     slots: Range<u32>,
@@ -79,11 +79,15 @@ impl PooledStack {
         Err(self)
     }
 
+    /// The reverse of [`PooledStack::into_header`], which makes no header here. So nothing can call this function.
+    ///
     /// # Safety
     ///
-    /// [`PooledStack::into_header`] made the header. It never makes one here, so that this function cannot be called.
-    pub(crate) unsafe fn from_header(_record: NonNull<VMStackHeader>) -> PooledStack {
-        unreachable!("no stack has a record here")
+    /// 1. [`PooledStack::into_header`] made the header.
+    /// 2. No other call takes it.
+    /// 3. Nothing runs on the stack.
+    pub(crate) unsafe fn from_header(_header: NonNull<VMStackHeader>) -> PooledStack {
+        unreachable!("no stack has a header here")
     }
 
     pub(crate) fn size(&self) -> usize {

@@ -1,4 +1,4 @@
-//! Stacks in a reservation of address space.
+//! Stacks in a region of the address space, which is reserved at once.
 //!
 //! ```text
 //! base                                                                                  base + count * slot
@@ -10,7 +10,7 @@
 //!                                               ^ stack limit   ^ top  <- grows
 //! ```
 //!
-//! The reservation costs nothing but addresses. A slot gets its guard when it is first used, or first used after a reset:
+//! A region costs nothing but addresses until its slots are used. A slot gets its guard when it is first used, or first used after a reset:
 //!
 //! * On Linux 6.13 and later the guard is `madvise(MADV_GUARD_INSTALL)`. All slots in use are one mapping, however many there
 //!   are. The price is one system call per stack, and one per batch of stacks to make the batch accessible.
@@ -22,12 +22,13 @@
 //! slot, once neighbouring slots are in use.
 //!
 //! Colour: without it, the first frames of all stacks would have the same distance from a page boundary, and would compete for
-//! the same few sets of a cache. The tops of stacks are therefore spread over cache lines. This pays with 10,000 live
+//! the same few sets of a cache. The tops of stacks are therefore spread over cache lines (`COLOURS`). This pays with 10,000 live
 //! continuations that are resumed in turn (the benchmark `live`): see `docs/tuning.md`.
 
 use super::guards::Guards;
 use crate::abi::VMStackHeader;
 use crate::arch;
+use crate::limits::{COLOUR, COLOURS};
 #[cfg(target_os = "linux")]
 use rustix::mm::Advice;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
@@ -43,21 +44,14 @@ use wasmtime_internal_fiber::FiberStack;
 const MADV_DONTNEED_LOCKED: std::ffi::c_int = 24;
 
 #[cfg(all(test, target_os = "linux"))]
-pub(crate) use guard::LEFT as GUARDS_LEFT;
+pub(crate) use guard_advice::LEFT as GUARDS_LEFT;
 
-/// Bytes of a cache line.
-const COLOUR: usize = 64;
-
-/// The number of cache lines over which tops are spread. With this number, a stack whose frames take three quarters of a page of
-/// 4 KiB touches one page only.
-const COLOURS: usize = 16;
-
-/// A reservation of address space, in slots of equal size.
+/// A region of the address space, in slots of equal size.
 ///
 /// # Invariants
 ///
-/// * **M1.** The address space of the reservation belongs to this value alone, for as long as the value lives. Slots that were
-///   made [ready](Reservation::ready) are readable and writable above their guard. Nothing else of the reservation is.
+/// * **M1.** The address space of the region belongs to this value alone, for as long as the value lives. Slots that were made
+///   [ready](Reservation::ready) are readable and writable above their guard. Nothing else of the region is.
 /// * **M2.** At most one [`PooledStack`] of a slot exists at a time, and that value has the memory of the slot to itself. The
 ///   pool takes a slot from its free slots before it asks for the stack, and puts the slot back after the stack is gone.
 ///
@@ -74,15 +68,17 @@ pub(crate) struct Reservation {
     page: usize,
     /// Whether guards are installed by `madvise`. This becomes false when the kernel first refuses one.
     guard_by_advice: AtomicBool,
-    /// Whether guards were installed by `madvise` when the reservation was made.
+    /// Whether guards were installed by `madvise` when the region was reserved.
     was_by_advice: bool,
     /// Whether memory that is given back must be empty for its next owner.
     zeroing: bool,
 }
 
-// SAFETY: M1, and M2: the value gives out addresses only, and gives the memory of each slot to one owner.
+// SAFETY: M1, M2: another thread may own the value: its address space is bound to no thread, and the memory of each
+// slot has one owner.
 unsafe impl Send for Reservation {}
-// SAFETY: M1, and M2: methods that change mappings work on slots that the caller has to itself.
+// SAFETY: M1, M2: several threads may share the value: methods that change mappings work on slots that the caller has
+// to itself. The one field that changes is atomic.
 unsafe impl Sync for Reservation {}
 
 /// The stack of a slot: its owner (M2).
@@ -95,9 +91,10 @@ pub(crate) struct PooledStack {
     size: usize,
 }
 
-// SAFETY: M2: the value is the only owner of its slot's memory, which is bound to no thread.
+// SAFETY: M2: another thread may own the value: it is the only owner of its slot's memory, which is bound to no thread.
 unsafe impl Send for PooledStack {}
-// SAFETY: `&PooledStack` gives out addresses only.
+// SAFETY: several threads may share the value: `&PooledStack` gives out numbers and addresses. Only `resumer_sp` reads
+// the stack, and its caller runs on the thread of the fiber.
 unsafe impl Sync for PooledStack {}
 
 impl Reservation {
@@ -112,12 +109,12 @@ impl Reservation {
         let page = rustix::param::page_size();
         let slot = slot_size(size).ok_or_else(too_large)?;
         let length = slot.checked_mul(slots.len()).ok_or_else(too_large)?;
-        // SAFETY: a fresh private mapping at an address of the system's choice affects no memory that is in use.
+        // SAFETY: `mmap_anonymous`: the address is null: the system puts the mapping where no memory is in use.
         let base = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
             rustix::mm::mmap_anonymous(ptr::null_mut(), length, ProtFlags::empty(), flags)?
         };
-        let guard_by_advice = guards == Guards::Auto && guard::installable();
+        let guard_by_advice = guards == Guards::Auto && guard_advice::installable();
         let region = Reservation {
             base,
             slots,
@@ -134,7 +131,8 @@ impl Reservation {
     /// Keeps huge pages off. With them, a stack that touches one page would cost 2 MiB.
     fn keep_pages_small(&self) {
         #[cfg(target_os = "linux")]
-        // SAFETY: M1; the advice changes no content. A kernel without huge pages refuses the advice and needs none.
+        // SAFETY: `madvise`: M1: the range is this region's mapping, and the advice changes no content. A kernel
+        // without huge pages refuses the advice and needs none.
         let _ = unsafe { rustix::mm::madvise(self.base, self.length(), Advice::LinuxNoHugepage) };
     }
 
@@ -164,23 +162,25 @@ impl Reservation {
     pub(crate) fn ready(&self, slots: Range<u32>) -> io::Result<()> {
         if self.guards_are_cheap() {
             let (start, length) = self.extent(&slots);
-            // SAFETY: M1: the pages are this reservation's, private and anonymous. `mprotect` makes them writable first, and
-            // nothing refers to these slots yet.
+            // SAFETY: `mprotect`: M1: the range is slots of this region, to which nothing refers yet.
+            // Of `install`: 1: M1: the page is private and anonymous, and `mprotect` has made it writable; 2: nothing
+            // refers to these slots yet.
             let guarded = unsafe {
                 rustix::mm::mprotect(start, length, MprotectFlags::READ | MprotectFlags::WRITE)?;
-                slots.clone().try_for_each(|slot| guard::install(self.start(slot), self.page))
+                slots.clone().try_for_each(|slot| guard_advice::install(self.start(slot), self.page))
             };
             let Err(error) = guarded else { return Ok(()) };
             self.close(slots.clone());
-            if !guard::is_refusal(&error) {
+            if !guard_advice::is_refusal(&error) {
                 return Err(error);
             }
             self.guard_by_advice.store(false, Relaxed);
         }
         for slot in slots.clone() {
             let guard = self.start(slot);
-            // SAFETY: M1; nothing refers to these slots yet. If an advice failed and `close` did not succeed, the guard is still
-            // accessible, and is closed here.
+            // SAFETY: `mprotect`: M1: the ranges are the guard and the rest of a slot of this region, to which
+            // nothing refers yet. If an advice failed and `close` did not succeed, the guard is still accessible, and
+            // is closed here.
             let done = unsafe {
                 let closed = match self.was_by_advice {
                     true => rustix::mm::mprotect(guard, self.page, MprotectFlags::empty()),
@@ -202,7 +202,7 @@ impl Reservation {
     /// [`Reservation::ready`] of these slots begins with their guards.
     fn close(&self, slots: Range<u32>) {
         let (start, length) = self.extent(&slots);
-        // SAFETY: M1: the pages are this reservation's; nothing refers to these slots yet.
+        // SAFETY: `mprotect`: M1: the range is slots of this region, to which nothing refers yet.
         let _ = unsafe { rustix::mm::mprotect(start, length, MprotectFlags::empty()) };
     }
 
@@ -232,7 +232,8 @@ impl Reservation {
         for slot in slots {
             let (rest, length) = (self.start(slot).wrapping_byte_add(self.page), self.slot - self.page);
             if !self.discard(rest, length) && self.zeroing {
-                // SAFETY: M1 and M2: the memory above the guard is accessible, and nothing there is in use.
+                // SAFETY: `write_bytes`: M1: the memory above the guard of a slot that is ready is writable, and bytes
+                // need no alignment; M2: nothing there is in use.
                 unsafe { rest.cast::<u8>().write_bytes(0, length) };
             }
         }
@@ -240,14 +241,17 @@ impl Reservation {
 
     /// Discards the content of memory in slots that are ready and not in use. Returns whether the system did so.
     fn discard(&self, start: *mut c_void, length: usize) -> bool {
-        // SAFETY: M1 and M2: nothing there is in use. If memory is locked, the kernel refuses the first advice, and before Linux
-        // 5.18 also the second.
+        // SAFETY: `madvise`, of rustix and of libc: M1: the range is in slots of this region; M2: nothing there is
+        // in use, so that the content may go. If memory is locked, the kernel refuses the first advice, and before
+        // Linux 5.18 also the second.
         #[cfg(target_os = "linux")]
         let done = unsafe {
             rustix::mm::madvise(start, length, Advice::LinuxDontNeed).is_ok()
                 || libc::madvise(start, length, MADV_DONTNEED_LOCKED) == 0
         };
-        // SAFETY: M1 and M2: nothing there is in use. Elsewhere the advice need not free anything, but a new mapping does.
+        // SAFETY: `mmap_anonymous`: M1: the range is whole pages in slots of this region; M2: nothing there is in
+        // use, so that a new mapping may replace it. Elsewhere the advice need not free anything, but a new mapping
+        // does.
         #[cfg(not(target_os = "linux"))]
         let done = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
@@ -262,7 +266,8 @@ impl Reservation {
     /// Ends the process if a failed attempt to replace a part of the mapping has left a hole. M1 would be violated: the next
     /// mapping that the process makes could be in the hole.
     fn assert_whole(&self, start: *mut c_void, length: usize) {
-        // SAFETY: M1; nothing there is in use. Any advice fails at a hole. This advice has no effect on anything else.
+        // SAFETY: `madvise`: M1: the range is in slots of this region. The advice changes no content. Any advice
+        // fails at a hole, and this one has no effect on what may be there.
         if unsafe { rustix::mm::madvise(start, length, rustix::mm::Advice::Normal) }.is_err() {
             std::process::abort();
         }
@@ -272,7 +277,8 @@ impl Reservation {
     /// system refuses, this function returns `false` and changes nothing.
     pub(crate) fn reset(&self, slots: Range<u32>) -> bool {
         let (start, length) = self.extent(&slots);
-        // SAFETY: M1, M2: the new mapping replaces slots of this reservation that nothing uses.
+        // SAFETY: `mmap_anonymous`: M1: the range is whole slots of this region, and so whole pages; M2: nothing
+        // there is in use, so that a new mapping may replace it.
         let mapped = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
             rustix::mm::mmap_anonymous(start, length, ProtFlags::empty(), flags)
@@ -293,7 +299,8 @@ impl Reservation {
         let mut resident = 0;
         for part in (0..self.slot - self.page).step_by(pages.len() * self.page) {
             let length = (self.slot - self.page - part).min(pages.len() * self.page);
-            // SAFETY: M1: the range is mapped. `pages` has a byte for each page of the range.
+            // SAFETY: `mincore`: M1: the range is whole pages of this region. `pages` has a byte for each, and
+            // nothing else uses it.
             let failed = unsafe {
                 libc::mincore(start.wrapping_byte_add(part).cast(), length, pages.as_mut_ptr().cast())
             };
@@ -309,7 +316,8 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        // SAFETY: M1; stacks do not outlive the pool that they come from.
+        // SAFETY: `munmap`: M1: the range is this region's mapping. No reference into it exists: stacks do not
+        // outlive the pool that they come from.
         let unmapped = unsafe { rustix::mm::munmap(self.base, self.length()) };
         debug_assert!(unmapped.is_ok(), "cannot unmap the stacks");
     }
@@ -331,9 +339,9 @@ fn too_large() -> io::Error {
     io::Error::new(io::ErrorKind::OutOfMemory, "the size overflows the address space")
 }
 
-/// Guards that do not split a mapping.
+/// Guards by advice, which do not split a mapping.
 #[cfg(target_os = "linux")]
-mod guard {
+mod guard_advice {
     use rustix::mm::{Advice, MapFlags, ProtFlags};
     use std::ffi::{c_int, c_void};
     use std::io;
@@ -348,8 +356,8 @@ mod guard {
         static PROBED: OnceLock<bool> = OnceLock::new();
         *PROBED.get_or_init(|| {
             let page = rustix::param::page_size();
-            // SAFETY: the mapping is fresh, private, anonymous and writable. Nothing else knows it, and it is unmapped at the
-            // end.
+            // SAFETY: `mmap_anonymous`: the address is null. `madvise` and `munmap`: the page is a fresh mapping that
+            // nothing else knows. Of `install`: 1: the page is private, anonymous and writable; 2: nothing uses it.
             unsafe {
                 let access = ProtFlags::READ | ProtFlags::WRITE;
                 let Ok(memory) = rustix::mm::mmap_anonymous(ptr::null_mut(), page, access, MapFlags::PRIVATE)
@@ -381,15 +389,16 @@ mod guard {
     ///
     /// # Safety
     ///
-    /// The pages are private, anonymous and writable, and nothing uses them.
+    /// 1. The pages are private, anonymous and writable.
+    /// 2. Nothing uses them.
     pub(super) unsafe fn install(start: *mut c_void, length: usize) -> io::Result<()> {
         #[cfg(test)]
         match LEFT.get() {
             (0, error) => return Err(io::Error::from_raw_os_error(error)),
             (left, error) => LEFT.set((left - 1, error)),
         }
-        // SAFETY: the caller vouches that the pages are private, anonymous and writable, and that nothing uses them. rustix has
-        // no name for the advice.
+        // SAFETY: `madvise`: 1: the advice is for such pages; 2: their content may go, and accesses may fault. rustix
+        // has no name for the advice.
         match unsafe { libc::madvise(start, length, MADV_GUARD_INSTALL) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -399,7 +408,7 @@ mod guard {
 
 /// Other systems have no guards by advice.
 #[cfg(not(target_os = "linux"))]
-mod guard {
+mod guard_advice {
     use std::ffi::c_void;
     use std::io;
 
@@ -431,26 +440,29 @@ impl PooledStack {
     /// Turns the stack into a header at its top, which owns the stack from then on. Writes the return address below the header,
     /// with which the stack is entered.
     pub(crate) fn into_header(self) -> Result<NonNull<VMStackHeader>, PooledStack> {
-        let record = self.top.cast::<VMStackHeader>().wrapping_sub(1);
-        // SAFETY: M1, M2: both words lie in the stack, which is larger than a page. The top is aligned to a cache line, so that
-        // the header is aligned too.
+        let header = self.top.cast::<VMStackHeader>().wrapping_sub(1);
+        // SAFETY: `write`, twice: M1: header and word lie in the stack, which is larger than a page: writable; M2:
+        // nothing else uses them. The top is aligned to a cache line, so that the header and the word below it are
+        // aligned too.
         unsafe {
-            record.write(VMStackHeader { next: ptr::null_mut(), size: self.size, slot: self.slot });
-            VMStackHeader::return_address(record).write(arch::bottom());
+            header.write(VMStackHeader { next: ptr::null_mut(), size: self.size, slot: self.slot });
+            VMStackHeader::return_address(header).write(arch::bottom());
         }
-        NonNull::new(record).ok_or(self)
+        NonNull::new(header).ok_or(self)
     }
 
     /// The reverse of [`PooledStack::into_header`].
     ///
     /// # Safety
     ///
-    /// [`PooledStack::into_header`] made the header, no other call takes it, and nothing runs on the stack.
-    pub(crate) unsafe fn from_header(record: NonNull<VMStackHeader>) -> PooledStack {
-        // SAFETY: the caller vouches that `into_header` made the header. Frames of the stack lie below it and do not overwrite
-        // it.
-        let VMStackHeader { size, slot, .. } = unsafe { record.read() };
-        PooledStack { slot, top: record.as_ptr().wrapping_add(1).cast(), size }
+    /// 1. [`PooledStack::into_header`] made the header.
+    /// 2. No other call takes it.
+    /// 3. Nothing runs on the stack.
+    pub(crate) unsafe fn from_header(header: NonNull<VMStackHeader>) -> PooledStack {
+        // SAFETY: `read`: 1: valid, aligned and initialised by `into_header`. Frames of the stack lie below the header
+        // and do not overwrite it. 2, 3: nothing else uses it.
+        let VMStackHeader { size, slot, .. } = unsafe { header.read() };
+        PooledStack { slot, top: header.as_ptr().wrapping_add(1).cast(), size }
     }
 
     /// Bytes from the guard to the top.
@@ -462,7 +474,8 @@ impl PooledStack {
     pub(crate) fn fiber_stack(&mut self) -> Result<FiberStack, Box<dyn std::error::Error + Send + Sync>> {
         let page = rustix::param::page_size();
         let base = self.top.wrapping_byte_sub(self.size).wrapping_byte_sub(page);
-        // SAFETY: M1, M2: the `size` bytes below `top` are this stack's, and the page below them is a guard.
+        // SAFETY: `from_raw_parts`: M1: the page at `base` is the guard, and the `size` bytes above it, up to the top,
+        // are accessible; M2: they are this stack's, which nothing else uses.
         let stack = unsafe { FiberStack::from_raw_parts(base.cast(), page, self.size) };
         stack.map_err(|e| e.to_string().into())
     }
@@ -475,7 +488,8 @@ impl PooledStack {
         if cfg!(not(target_arch = "x86_64")) || std::env::var_os("ASAN_OPTIONS").is_some() {
             return None;
         }
-        // SAFETY: M1, M2: the words at the top are this stack's, and the fiber on it has written them.
+        // SAFETY: `sub` and `read`: M1: the word lies in the stack: readable, and aligned as the top is. wasmtime-fiber
+        // initialised it when it made the fiber. M2: only that fiber and its resumer write it, on this thread.
         Some(unsafe { self.top.cast::<usize>().sub(2).read() })
     }
 

@@ -3,11 +3,9 @@
 use crate::alloc;
 use crate::cont::Continuation;
 use crate::error::Error;
+use crate::limits::CHUNK;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-
-/// The number of continuations in one allocation.
-const CHUNK: usize = 64;
 
 /// All continuations that a store has made, by index.
 ///
@@ -36,7 +34,8 @@ impl Arena {
     #[inline]
     pub(super) fn at(&self, index: u32) -> NonNull<Continuation> {
         let (chunk, place) = (index as usize / CHUNK, index as usize % CHUNK);
-        // SAFETY: L1: each chunk is an allocation of `CHUNK` places, and `place` is below `CHUNK`.
+        // SAFETY: `add`: L1: each chunk is an allocation of `CHUNK` places, and `place` is below `CHUNK`: the result is
+        // in the same allocation.
         unsafe { self.chunks[chunk].add(place).cast() }
     }
 
@@ -57,7 +56,8 @@ impl Arena {
             let chunk = alloc::uninit::<Continuation>(CHUNK).ok_or(Error::NoMemory)?;
             self.chunks.push(NonNull::from(Box::leak(chunk)).cast());
         }
-        // SAFETY: the last chunk has a place for `index`, which is not initialised, so that nothing refers to that place.
+        // SAFETY: `write`: L1: the last chunk has a place for `index`: valid and aligned. The place is not initialised,
+        // so that nothing refers to it, and `write` overwrites no value.
         unsafe { self.at(index).write(Continuation::new(index)) };
         self.len += 1;
         Ok(self.at(index))
@@ -67,12 +67,14 @@ impl Arena {
 impl Drop for Arena {
     fn drop(&mut self) {
         for cont in self.iter() {
-            // SAFETY: `cont` is initialised, because its index is below `len`. The store ends, so that nothing uses `cont` (C2).
+            // SAFETY: `drop_in_place`: L1: `cont` is valid, aligned and, as its index is below `len`, initialised. The
+            // store ends, so that nothing uses `cont` any more (C2).
             unsafe { cont.drop_in_place() };
         }
         for chunk in self.chunks.drain(..) {
             let chunk = NonNull::slice_from_raw_parts(chunk, CHUNK);
-            // SAFETY: `grow` leaked a box of `CHUNK` places. The loop above has dropped the initialised ones.
+            // SAFETY: `from_raw`: `grow` leaked a box of a slice of `CHUNK` places, which is this one, and `drain`
+            // yields each chunk once. The loop above has dropped the initialised places.
             drop(unsafe { Box::from_raw(chunk.as_ptr()) });
         }
     }

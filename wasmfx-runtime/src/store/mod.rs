@@ -48,18 +48,20 @@ pub struct Continuations {
     slots: usize,
 }
 
-// SAFETY: the pointers are to allocations that this value owns. Fibers and stacks are bound to no thread. Across a switch a stack
-// holds frames of Wasm, of the engine's libcalls and of this crate, which keep nothing of a thread. While an async call waits, a
-// stack also holds frames that the engine lets cross threads on the engine's own fibers.
+// SAFETY: another thread may own the value: the pointers are to allocations that the value owns. Fibers and stacks are
+// bound to no thread. Across a switch a stack holds frames of Wasm, of the engine's libcalls and of this crate, which
+// keep nothing of a thread. While an async call waits, a stack also holds frames that the engine lets cross threads on
+// the engine's own fibers.
 unsafe impl Send for Continuations {}
-// SAFETY: `&Continuations` gives out addresses, and values that the owner of the store may read.
+// SAFETY: several threads may share the value: `&Continuations` only reads, and gives out addresses. Compiled code
+// of this store, which writes, does not run while the runtime has the value.
 unsafe impl Sync for Continuations {}
 
 impl Continuations {
     /// A store's continuations, of which there are none yet. They take their stacks from `pool`, and the backend of `pool`
     /// switches them.
     pub fn new(pool: Arc<StackPool>) -> Continuations {
-        let context = Box::leak(Box::new(VMContinuationContext {
+        let context = NonNull::from(Box::leak(Box::new(VMContinuationContext {
             free: ptr::null_mut(),
             stacks: ptr::null_mut(),
             room: 0,
@@ -68,9 +70,9 @@ impl Continuations {
             barrier: VMResumeFrame::BARRIER,
             initial: VMContRef::FREE,
             backend: pool.config().backend,
-        }));
-        context.initial.resume = &raw mut context.barrier;
-        let context = NonNull::from(context);
+        })));
+        // SAFETY: the write, and the place: `context` has just been allocated: valid and aligned. Nothing borrows it.
+        unsafe { (*context.as_ptr()).initial.resume = &raw mut (*context.as_ptr()).barrier };
         Continuations {
             arena: Arena::default(),
             stacks: Stacks::new(pool, context),
@@ -93,20 +95,22 @@ impl Continuations {
     /// The `VMContRef` that stands for the initial stack. It is the current stack when the host enters Wasm (H2). The address is
     /// valid as long as `self`.
     pub fn initial(&self) -> NonNull<VMContRef> {
-        // SAFETY: `new` allocated the context, which lasts as long as `self`. This takes the address of a field.
+        // SAFETY: the place: `new` allocated the context, which lasts as long as `self`. `new_unchecked`: the address
+        // of a field of an allocation is not null.
         unsafe { NonNull::new_unchecked(&raw mut (*self.context.as_ptr()).initial) }
     }
 
     /// As [`Continuations::context`], for reading while no compiled code runs.
     pub(crate) fn context_ref(&self) -> &VMContinuationContext {
-        // SAFETY: `new` allocated the context. Compiled code of this store does not run while the runtime has `self`.
+        // SAFETY: `as_ref`: `new` allocated the context, which lasts as long as `self`: valid, aligned and initialised.
+        // Nothing writes it while `self` is borrowed: H6.
         unsafe { self.context.as_ref() }
     }
 
     /// As [`Continuations::context`], for writing while no compiled code runs.
     fn context_mut(&mut self) -> &mut VMContinuationContext {
-        // SAFETY: `new` allocated the context. Compiled code of this store does not run while the runtime has `self`, and `self`
-        // is borrowed mutably.
+        // SAFETY: `as_mut`: `new` allocated the context, which lasts as long as `self`: valid, aligned and initialised.
+        // Nothing else uses it while `self` is borrowed mutably: H6.
         unsafe { self.context.as_mut() }
     }
 
@@ -136,7 +140,11 @@ impl Continuations {
     /// # Errors
     ///
     /// If the store has as many continuations or slots for arguments as it may have, or if there is no memory.
-    pub fn allocate(
+    ///
+    /// # Safety
+    ///
+    /// When the continuation is resumed, requirement 1 of [`Host::call`](crate::Host::call) holds for `func` and `caller_vmctx`.
+    pub unsafe fn allocate(
         &mut self,
         func: *mut u8,
         caller_vmctx: *mut u8,
@@ -152,7 +160,8 @@ impl Continuations {
             Some(cont) => cont,
             None => self.grow()?,
         };
-        // SAFETY: L3: the continuation is free, so that only `self` uses it.
+        // SAFETY: `&mut`: C2, L1: valid, aligned and initialised. L3, C4: the continuation is free and on no list, so
+        // that nothing else borrows it.
         let this = unsafe { &mut *cont.as_ptr() };
         debug_assert_eq!(this.vm.state(), VMContState::Free);
         debug_assert!(this.slots.is_empty());
@@ -160,7 +169,9 @@ impl Continuations {
             match alloc::zeroed(needed) {
                 Some(slots) => this.slots = slots,
                 None => {
-                    self.recycle(cont);
+                    // SAFETY: of `recycle`: 1: `take_free` or `grow` of `self` returned `cont`, which is free: L2, C4;
+                    // 2: L3, and `this` is not used afterwards.
+                    unsafe { self.recycle(cont) };
                     return Err(Error::NoMemory);
                 }
             }
@@ -181,7 +192,8 @@ impl Continuations {
     fn take_free(&mut self) -> Option<NonNull<Continuation>> {
         let context = self.context_mut();
         let free = NonNull::new(context.free)?;
-        // SAFETY: C4, C2: `free` is a free continuation of this store, which nothing else uses.
+        // SAFETY: `as_ref`: C4, C2: `free` is a free continuation of this store: valid, aligned and initialised.
+        // Nothing else uses it.
         context.free = unsafe { free.as_ref() }.parent;
         Some(free.cast())
     }
@@ -189,7 +201,8 @@ impl Continuations {
     /// The free continuations (C4).
     fn free(&self) -> impl Iterator<Item = NonNull<VMContRef>> + '_ {
         std::iter::successors(NonNull::new(self.context_ref().free), |free| {
-            // SAFETY: C4, C2: `free` is a free continuation of this store, which nothing else uses.
+            // SAFETY: `as_ref`: C4, C2: `free` is a free continuation of this store: valid, aligned and initialised.
+            // Nothing writes it while `self` is borrowed.
             NonNull::new(unsafe { free.as_ref() }.parent)
         })
     }
@@ -228,15 +241,19 @@ impl Continuations {
     ///
     /// # Safety
     ///
-    /// `cont` is a running continuation of `self`, and its function has returned or was unwound, so that nothing runs on its
-    /// stack.
+    /// 1. `cont` is a running continuation of `self`.
+    /// 2. Its function has returned or was unwound, so that nothing runs on its stack, and nothing borrows `cont`.
     pub(crate) unsafe fn release(&mut self, cont: NonNull<Continuation>) {
-        // SAFETY: C2, L1: `cont` is a continuation of `self`. It has ended, so that nothing else borrows it.
+        // SAFETY: `&mut`: 1 (C2, L1): `cont` is valid, aligned and initialised; 2: nothing else borrows it.
         let this = unsafe { &mut *cont.as_ptr() };
         assert_eq!(this.vm.state(), VMContState::Running, "only what runs can end");
-        let stack = this.take_stack(self.backend());
+        // SAFETY: of `take_stack`: 1: this function's 1; 2: this function's 2, and no reference to `cont` is usable
+        // (L3).
+        let stack = unsafe { this.take_stack(self.backend()) };
         self.put_stack(stack);
-        self.recycle(cont);
+        // SAFETY: of `recycle`: 1: this function's 1, and `take_stack` took the stack; it is not on the list, as it was
+        // not free; 2: L3: its resume consumed the last reference. `this` is not used afterwards.
+        unsafe { self.recycle(cont) };
     }
 
     /// Ends a fresh continuation, which will never run. No reference to the continuation stays usable (C1).
@@ -244,14 +261,17 @@ impl Continuations {
     /// # Safety
     ///
     /// `cont` is a fresh continuation of `self`.
-    pub unsafe fn discard(&mut self, cont: NonNull<VMContRef>) {
+    pub(crate) unsafe fn discard(&mut self, cont: NonNull<VMContRef>) {
         let cont = cont.cast::<Continuation>();
-        // SAFETY: C2, L1: `cont` is a continuation of `self`. It does not run, so that nothing else borrows it.
+        // SAFETY: `&mut`: C2, L1: `cont` is a continuation of `self`, as this function requires: valid, aligned and
+        // initialised. A fresh one does not run, so that nothing else borrows it.
         let this = unsafe { &mut *cont.as_ptr() };
         assert_eq!(this.vm.state(), VMContState::Fresh, "only a fresh continuation has run nothing");
         assert!(this.slot(self.backend()).is_none(), "L2");
         this.vm.revision += 1;
-        self.recycle(cont);
+        // SAFETY: of `recycle`: 1: `cont` is a continuation of `self`, as this function requires; the assertions: it
+        // has no stack, and is not free; 2: no reference has the new revision (C1). `this` is not used afterwards.
+        unsafe { self.recycle(cont) };
     }
 
     /// Ends every continuation from `current` outwards to the host's entry, because a trap unwound Wasm past all of them (N4). If
@@ -264,10 +284,12 @@ impl Continuations {
     ///
     /// # Safety
     ///
-    /// `current` is the stack of `self` that ran when Wasm was unwound, and control is back with the host.
+    /// 1. `current` is the stack of `self` that ran when Wasm was unwound.
+    /// 2. Control is back with the host.
     pub unsafe fn abandon(&mut self, mut current: NonNull<VMContRef>) {
-        // SAFETY: C2: these are running continuations of this store. The contract of `release`: Wasm was unwound past them, so
-        // that nothing runs on their stacks. `release` overwrites `parent`, so that the loop reads `parent` first.
+        // SAFETY: `as_ref`: 1 (C2): the stacks from `current` to the initial one are valid, aligned and initialised;
+        // 2: nothing borrows them. Of `release`: 1: what has a parent here is a running continuation; 2: N4, and this
+        // function's 2: Wasm was unwound past it. `release` overwrites `parent`, so that the loop reads `parent` first.
         unsafe {
             while let Some(parent) = NonNull::new(current.as_ref().parent) {
                 assert_eq!(self.backend(), Backend::Native, "the libcall backend unwinds stack by stack");
@@ -277,10 +299,14 @@ impl Continuations {
         }
     }
 
-    /// Puts a continuation without a stack on the `free` list, where the next `cont.new` finds it (C4).
-    fn recycle(&mut self, cont: NonNull<Continuation>) {
-        // SAFETY: C2, L3: `cont` is a continuation of this store, and no reference to it is usable, so that nothing else
-        // borrows it.
+    /// Puts a continuation on the `free` list, where the next `cont.new` finds it (C4).
+    ///
+    /// # Safety
+    ///
+    /// 1. `cont` is a continuation of `self`. It has no stack, and is not on the list.
+    /// 2. No reference to `cont` is usable (C1), and nothing borrows it.
+    unsafe fn recycle(&mut self, cont: NonNull<Continuation>) {
+        // SAFETY: `&mut`: 1 (C2, L1): `cont` is valid, aligned and initialised; 2: nothing else borrows it.
         let this = unsafe { &mut *cont.as_ptr() };
         self.slots -= this.slots.len();
         if this.slots.capacity() > MAX_KEPT_SLOTS {
@@ -300,8 +326,8 @@ impl Continuations {
     /// Counts the continuations and their memory. Cost: a system call or more for each stack, to find the resident memory, and
     /// linear in the number of continuations that the store has made.
     pub fn statistics(&self) -> Statistics {
-        // SAFETY: C2: the continuations are initialised. A change of a continuation's stack needs `&mut self` or compiled code,
-        // which does not run while the runtime has `self`.
+        // SAFETY: `as_ref`: C2, L1: valid, aligned and initialised. A change of a continuation needs `&mut self` or
+        // compiled code, which does not run while the runtime has `self`.
         let in_use = self.arena.iter().filter_map(|cont| unsafe { cont.as_ref() }.slot(self.backend()));
         Statistics {
             alive: self.alive(),
@@ -320,7 +346,9 @@ impl Continuations {
     ///
     /// `obj` is a reference that this store made, usable or not.
     pub unsafe fn index(&self, obj: VMContObj) -> u32 {
-        // SAFETY: C2, L1: a reference that this store made points to a `Continuation` of this store, even if it is stale.
+        // SAFETY: the read: C2, L1: a reference that this store made, as this function requires, points to a
+        // `Continuation`, even if it is stale: valid, aligned and initialised. Nothing writes `index` after
+        // `Continuation::new`.
         let index = unsafe { (*obj.contref.as_ptr().cast::<Continuation>()).index };
         debug_assert_eq!(self.arena.at(index).cast(), obj.contref);
         index
@@ -342,12 +370,14 @@ impl Continuations {
 impl Drop for Continuations {
     fn drop(&mut self) {
         let backend = self.backend();
-        // SAFETY: C2: the continuations are initialised. The store ends, so that nothing else uses them.
-        self.stacks.leave(
-            self.arena.iter().filter_map(|mut cont| unsafe { cont.as_mut() }.take_abandoned_stack(backend)),
-        );
-        // SAFETY: `new` leaked the box. `stacks` has the address too, and does not use it after `leave`. The addresses that
-        // `context` and `initial` gave out are valid only as long as `self`.
+        // SAFETY: `as_mut`: C2, L1: valid, aligned and initialised. The store ends, so that nothing else uses a
+        // continuation. Of `take_abandoned_stack`: 1: the arena has the continuations of `self`; 2: the store ends:
+        // none of its stacks runs, and none is resumed.
+        let take = |mut cont: NonNull<Continuation>| unsafe { cont.as_mut().take_abandoned_stack(backend) };
+        self.stacks.leave(self.arena.iter().filter_map(take));
+        // SAFETY: `from_raw`: `new` leaked a box of this type, which nothing frees besides this. `stacks` has the
+        // address too, and does not use it after `leave`. The addresses that `context` and `initial` gave out are valid
+        // only as long as `self`.
         drop(unsafe { Box::from_raw(self.context.as_ptr()) });
     }
 }

@@ -54,23 +54,27 @@ impl Stacks {
     }
 
     fn context(&mut self) -> &mut VMContinuationContext {
-        // SAFETY: the context outlives `self`. Compiled code of this store does not run while the runtime has `self`.
+        // SAFETY: `as_mut`: the context outlives `self`: valid, aligned and initialised. Nothing else uses it while
+        // `self` is borrowed mutably: H6, as `self` is a part of the store's `Continuations`.
         unsafe { self.context.as_mut() }
     }
 
     /// The idle stacks on the list.
     fn hot(&self) -> impl Iterator<Item = NonNull<VMStackHeader>> + '_ {
-        // SAFETY: the context outlives `self`. Compiled code of this store does not run while the runtime has `self`.
+        // SAFETY: `as_ref`: the context outlives `self`: valid, aligned and initialised. Nothing writes it during the
+        // read: H6, as `self` is a part of the store's `Continuations`.
         let first = unsafe { self.context.as_ref() }.stacks;
         std::iter::successors(NonNull::new(first), |stack| {
-            // SAFETY: C4: a stack on the list is idle and of this store, so that its header is intact.
+            // SAFETY: `as_ref`: C4: a stack on the list is idle and of this store, so that its header is as
+            // `into_header` made it: valid, aligned and initialised. Nothing writes it while `self` is borrowed.
             NonNull::new(unsafe { stack.as_ref() }.next)
         })
     }
 
     /// The slots, in the pool, of the idle stacks.
     pub(super) fn idle_slots(&self) -> impl Iterator<Item = u32> + '_ {
-        // SAFETY: C4: a stack on the list is idle and of this store, so that its header is intact.
+        // SAFETY: `as_ref`: C4: a stack on the list is idle and of this store, so that its header is as `into_header`
+        // made it: valid, aligned and initialised. Nothing writes it while `self` is borrowed.
         let hot = self.hot().map(|header| unsafe { header.as_ref() }.slot);
         hot.chain(self.idle.iter().map(PooledStack::slot))
     }
@@ -85,8 +89,9 @@ impl Stacks {
         let context = self.context();
         if let Some(header) = NonNull::new(context.stacks) {
             context.room += 1;
-            // SAFETY: C4: the stack is idle and on the list once, so that nothing else takes it. Only `into_header` makes
-            // headers.
+            // SAFETY: `as_ref`: C4: the stack is idle and of this store, so that its header is valid, aligned and
+            // initialised, and nothing else uses it. Of `from_header`: 1: only `into_header` makes headers; 2: C4: the
+            // stack was on the list once, and is off it; 3: C4: it is idle.
             unsafe {
                 context.stacks = header.as_ref().next;
                 return Ok(PooledStack::from_header(header));
@@ -135,7 +140,8 @@ impl Stacks {
             match stack.into_header() {
                 Ok(mut header) => {
                     let context = self.context();
-                    // SAFETY: M2: the header is in the memory of this stack, which has one owner.
+                    // SAFETY: `as_mut`: `into_header` has just made the header: valid, aligned and initialised. M2: it
+                    // is in the memory of this stack, which nothing else uses.
                     unsafe { header.as_mut() }.next = context.stacks;
                     context.stacks = header.as_ptr();
                     context.room -= 1;
@@ -159,8 +165,11 @@ impl Stacks {
     fn cool_down(&mut self, keep: usize) {
         let mut link = &raw mut self.context().stacks;
         let mut cool = Vec::new();
-        // SAFETY: C4: the stacks on the list are idle, of this store and there once, so that nothing else takes them. `link` is
-        // the head of the list, or the `next` of a stack on the list.
+        // SAFETY: `**link`, `replace` and `as_ref`: C4: the stacks on the list are idle and of this store, so that
+        // their headers are valid, aligned and initialised, and nothing else uses them. `link` is the head of the list,
+        // or the `next` of one of its first `keep` stacks, which are there, as the callers say. Of `from_header`:
+        // 1: only `into_header` makes headers; 2: C4: each stack was on the list once, and is off it; 3: C4: it is
+        // idle.
         unsafe {
             for _ in 0..keep {
                 link = &raw mut (**link).next;
@@ -196,7 +205,8 @@ impl Stacks {
         stacks.reserve_exact(self.count - trimmed);
         stacks.extend(in_use);
         let hot: Vec<_> = self.hot().collect();
-        // SAFETY: C4: the stacks on the list are idle and there once. The store ends, so that nothing takes from the list again.
+        // SAFETY: of `from_header`: 1: only `into_header` makes headers; 2: C4: each stack is on the list once, and the
+        // store ends, so that nothing takes from the list again; 3: C4: the stack is idle.
         stacks.extend(hot.into_iter().map(|header| unsafe { PooledStack::from_header(header) }));
         debug_assert_eq!(stacks.len(), self.count);
         if self.joined {

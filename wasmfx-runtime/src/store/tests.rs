@@ -34,7 +34,8 @@ fn step() -> impl Strategy<Value = Step> {
 fn compiled_new(all: &mut Continuations, params: u32) -> Option<NonNull<VMContRef>> {
     let context = all.context_mut();
     let mut free = NonNull::new(context.free).filter(|_| params as usize <= INLINE_ARGS)?;
-    // SAFETY: C4, C2: `free` is a free continuation of this store, which nothing else uses.
+    // SAFETY: `as_mut`: C4, C2: `free` is a free continuation of this store: valid, aligned and initialised. Nothing
+    // else uses it.
     let cont = unsafe { free.as_mut() };
     context.free = cont.parent;
     context.created += 1;
@@ -48,7 +49,8 @@ fn compiled_new(all: &mut Continuations, params: u32) -> Option<NonNull<VMContRe
 fn compiled_start(all: &mut Continuations, cont: &mut VMContRef) -> bool {
     let context = all.context_mut();
     let Some(stack) = NonNull::new(context.stacks) else { return false };
-    // SAFETY: C4: a stack on the list is idle and of this store, so that its header is intact.
+    // SAFETY: `as_ref`: C4: a stack on the list is idle and of this store, so that its header is as `into_header` made
+    // it: valid, aligned and initialised. Nothing else uses it.
     context.stacks = unsafe { stack.as_ref() }.next;
     context.room += 1;
     cont.stack = stack.as_ptr();
@@ -62,7 +64,8 @@ fn compiled_end(all: &mut Continuations, cont: &mut VMContRef) -> bool {
         return false;
     }
     context.room -= 1;
-    // SAFETY: L2: `cont.stack` is the header of this continuation's own stack.
+    // SAFETY: the write: L2: `cont.stack` is the header of this continuation's own stack: valid and aligned. Nothing
+    // borrows it.
     unsafe { (*cont.stack).next = context.stacks };
     context.stacks = mem::replace(&mut cont.stack, ptr::null_mut());
     (cont.stack_limit, cont.resume) = (0, ptr::null_mut());
@@ -75,9 +78,12 @@ fn compiled_end(all: &mut Continuations, cont: &mut VMContRef) -> bool {
 ///
 /// # Safety
 ///
-/// `cont` is a continuation of `all`, and in state `Running`.
+/// 1. `cont` is a continuation of `all`, and nothing borrows it.
+/// 2. It is in state `Running`, and has a stack. No reference to it is usable.
 unsafe fn end_by_runtime(all: &mut Continuations, cont: NonNull<VMContRef>) {
-    // SAFETY: C2, L1: `cont` is a continuation of `all`. The contract of `release`: nothing really runs on its stack.
+    // SAFETY: `fiber_part`: 1 (C2, L1): `cont` is valid, aligned and initialised, and nothing else borrows it.
+    // Of `release`: 1: this function's 1 and 2; 2: nothing really runs on its stack, and this function's 1.
+    // Of `recycle`: 1: this function's 1 and 2, and `take` took the stack; 2: this function's 2 and 1.
     unsafe {
         match (*cont.cast::<Continuation>().as_ptr()).fiber_part().unwrap().stack.take() {
             None => all.release(cont.cast()),
@@ -107,8 +113,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..300),
     ) {
         // Stacks that have headers are those of the native backend.
-        let backend =
-            if cfg!(all(unix, not(any(miri, wasmfx_portable)))) { Backend::Native } else { Backend::Libcall };
+        let backend = if cfg!(mapped_stacks) { Backend::Native } else { Backend::Libcall };
         let config = PoolConfig {
             continuations_per_store: limit,
             stacks,
@@ -133,11 +138,14 @@ proptest! {
                     let made = if compiled { compiled_new(&mut all, params) } else { None };
                     let capacity = if made.is_some() { params } else { params.max(results) };
                     let dangling = ptr::dangling_mut();
-                    match made.map_or_else(|| all.allocate(dangling, dangling, params, results), Ok) {
+                    // SAFETY: nothing really resumes the continuation.
+                    let allocate = || unsafe { all.allocate(dangling, dangling, params, results) };
+                    match made.map_or_else(allocate, Ok) {
                         Err(_) => prop_assert!(full),
                         Ok(contref) => {
                             prop_assert!(!full);
-                            // SAFETY: C2: the continuation has just been made by `all`.
+                            // SAFETY: `as_ref`: C2: `all` has just made the continuation: valid, aligned and
+                            // initialised. Nothing writes it while `vm` is used.
                             let vm = unsafe { contref.as_ref() };
                             prop_assert!(vm.values.capacity >= capacity);
                             let obj = VMContObj { contref, revision: vm.revision };
@@ -150,7 +158,8 @@ proptest! {
                     }
                 }
                 Step::Resume(n, compiled) => if let Some((obj, fresh, own)) = nth(&mut usable, n) {
-                    // SAFETY: C2, L1: `obj` points to a continuation of `all`, and nothing else borrows it.
+                    // SAFETY: `&mut`: C2, L1: `obj` points to a continuation of `all`: valid, aligned and initialised.
+                    // Nothing else borrows it.
                     let this = unsafe { &mut *obj.contref.cast::<Continuation>().as_ptr() };
                     if fresh.is_some() && !(compiled && compiled_start(&mut all, &mut this.vm)) {
                         match all.take_stack() {
@@ -172,7 +181,9 @@ proptest! {
                     running.push((obj.contref, own));
                 }
                 Step::Leave(n, ends, compiled) => if let Some((contref, own)) = nth(&mut running, n) {
-                    // SAFETY: C2, L1: `contref` points to a continuation of `all`, which is in state `Running` and has a stack.
+                    // SAFETY: the accesses: C2, L1: `contref` points to a continuation of `all`: valid, aligned and
+                    // initialised. Nothing else borrows it. Of `end_by_runtime`: 1: the same; 2: those in `running` are
+                    // in state `Running`, and have a stack; `Resume` consumed the last reference.
                     unsafe {
                         let this = contref.cast::<Continuation>().as_ptr();
                         if !ends {
@@ -192,7 +203,7 @@ proptest! {
                     if let (obj, Some(own), _) = usable[n] {
                         usable.swap_remove(n);
                         slots -= own;
-                        // SAFETY: the contract of `discard`: the continuation is a fresh one of `all`.
+                        // SAFETY: of `discard`: the number of slots says that the continuation is a fresh one of `all`.
                         unsafe { all.discard(obj.contref) };
                     }
                 }
@@ -206,12 +217,14 @@ proptest! {
             prop_assert!(hot + idle <= max_idle.max(1));
             let held = usable.iter().filter(|(_, fresh, _)| fresh.is_none()).count() + running.len();
             prop_assert_eq!(out, held + hot + idle);
-            // SAFETY: C2: all references are to continuations of `all`.
+            // SAFETY: `as_ref`: C2: all references are to continuations of `all`: valid, aligned and initialised.
+            // Nothing writes them meanwhile.
             let fit = ever.values().filter(|obj| unsafe { obj.contref.as_ref() }.revision == obj.revision);
             // A reference with the current revision of its continuation is usable. Nobody has a reference with the revision of
             // a free continuation: the next `cont.new` makes the first.
             for obj in fit {
-                // SAFETY: C2: all references are to continuations of `all`.
+                // SAFETY: `as_ref`: C2: all references are to continuations of `all`: valid, aligned and initialised.
+                // Nothing writes them meanwhile.
                 let state = unsafe { obj.contref.as_ref() }.state();
                 let has = usable.iter().any(|(other, ..)| other == obj);
                 prop_assert_eq!(has, matches!(state, VMContState::Fresh | VMContState::Suspended));
