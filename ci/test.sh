@@ -34,4 +34,5 @@ step cargo build --locked --package wasmfx-runtime
 # The stacks of systems other than Unix.
 step env RUSTFLAGS="--cfg wasmfx_portable" cargo test --locked --package wasmfx-runtime --target-dir target/portable
 step bash ci/miri.sh
+step bash ci/kotlin.sh
 step bash ci/embedder.sh

@@ -3,7 +3,7 @@
 mod support;
 
 use std::sync::{Arc, Mutex};
-use support::{COLLECTORS, each_backend, names};
+use support::{COLLECTORS, FREEING, each_backend, each_collector, names};
 use wasmfx::wasmtime::*;
 
 fn engine(config: &dyn Fn() -> Config) -> Engine {
@@ -563,43 +563,6 @@ fn stores_with_suspended_continuations_move_and_drop() {
 
 /// What is valid and not implemented ends in an error at compile time that says so: not in a panic, and
 /// not in a wrong value.
-#[test]
-fn the_unsupported_says_so() {
-    each_backend(|config| {
-        let engine = engine(config);
-        let prelude = "(type $ft (func)) (type $ct (cont $ft)) (tag $e)";
-        for (body, message) in [
-            (
-                "(type $s (struct (field contref))) (func (drop (struct.new_default $s)))",
-                "Stack switching feature not compatible with GC",
-            ),
-            (
-                "(type $s (struct (field (ref null $ct)))) (func (param (ref $s)) (result contref)
-               (struct.get $s 0 (local.get 0)))",
-                "Stack switching feature not compatible with GC",
-            ),
-            (
-                "(type $a (array (mut contref))) (func (drop (array.new_default $a (i32.const 3))))",
-                "Stack switching feature not compatible with GC",
-            ),
-            (
-                "(tag $c (param contref)) (func (throw $c (ref.null cont)))",
-                "Stack switching feature not compatible with GC",
-            ),
-            (
-                "(tag $c (param contref)) (func (result contref)
-               (block $h (result contref) (try_table (catch $c $h)) (ref.null cont)))",
-                "Stack switching feature not compatible with GC",
-            ),
-        ] {
-            let result = Module::new(&engine, format!("(module {prelude} {body})"));
-            let Err(error) = result else { panic!("{body} compiles") };
-            let error = format!("{error:?}");
-            assert!(error.contains(message), "{body}: {error}");
-        }
-    });
-}
-
 /// Recursion to the end of stacks of every size, and arguments larger than the smallest: an error at worst.
 #[test]
 fn small_stacks() {
@@ -639,5 +602,108 @@ fn small_stacks() {
                 assert!(name != "recurse" || size < 64 << 10 || run.call(&mut store, 0).is_err());
             }
         }
+    });
+}
+
+/// What globals and tables hold survives collections, whatever their types, and whether this instance, another one or
+/// the host made them.
+#[test]
+fn collections_find_what_globals_and_tables_hold() {
+    const EXPORTS: &str = r#"(module
+        (type $s (struct (field i32)))
+        (global (export "global") (mut (ref null $s)) (struct.new $s (i32.const 1)))
+        (table (export "table") 3 (ref null $s) (struct.new $s (i32.const 2))))"#;
+    const MODULE: &str = r#"(module
+        (type $s (struct (field i32)))
+        (type $a (array (mut i32)))
+        (type $ft (func)) (type $ct (cont $ft))
+        (tag $t (export "tag") (param i32))
+        (import "there" "global" (global $there (mut (ref null $s))))
+        (import "there" "table" (table $there 3 (ref null $s)))
+        (import "host" "struct" (global $host_struct (mut (ref null $s))))
+        (import "host" "any" (global $host_any (mut anyref)))
+        (import "host" "table" (table $host 3 anyref))
+        (import "host" "collect" (func $collect))
+        ;; Non-references in between: an index of one kind must not be taken for one of another.
+        (global i32 (i32.const -1))
+        (global v128 (v128.const i64x2 -1 -1))
+        (global $struct (ref $s) (struct.new $s (i32.const 3)))
+        (global funcref (ref.func $collect))
+        (global $array (mut (ref null $a)) (array.new $a (i32.const 4) (i32.const 2)))
+        (global $any (mut anyref) (struct.new $s (i32.const 5)))
+        (global $eq eqref (struct.new $s (i32.const 6)))
+        (global $i31 (mut (ref i31)) (ref.i31 (i32.const 7)))
+        (global $any_i31 anyref (ref.i31 (i32.const 8)))
+        (global nullref (ref.null none))
+        (global nullexternref (ref.null noextern))
+        (global nullexnref (ref.null noexn))
+        (global $extern externref (extern.convert_any (struct.new $s (i32.const 9))))
+        (global $exn (mut exnref) (ref.null exn))
+        (global $cont (mut (ref null $ct)) (ref.null $ct))
+        (table 1 funcref (ref.func $collect))
+        (table $i31s 2 (ref null i31) (ref.i31 (i32.const 10)))
+        (table $anys 2 anyref (struct.new $s (i32.const 11)))
+        (table $exns 1 exnref)
+        (table $conts 1 (ref null $ct))
+        (table 1 nullref)
+        (func $throw (param i32) (result exnref)
+          (block $h (result i32 exnref) (try_table (catch_ref $t $h) (throw $t (local.get 0))) (unreachable))
+          (return))
+        (func $caught (param exnref) (result i32)
+          (block $h (result i32) (try_table (catch $t $h) (throw_ref (local.get 0))) (unreachable)))
+        (func $s (param anyref) (result i32) (struct.get $s 0 (ref.cast (ref $s) (local.get 0))))
+        (func (export "run") (result i32) (local $n i32)
+          (global.set $exn (call $throw (i32.const 12)))
+          (table.set $exns (i32.const 0) (call $throw (i32.const 13)))
+          (global.set $host_struct (struct.new $s (i32.const 14)))
+          (global.set $host_any (struct.new $s (i32.const 15)))
+          (table.set $host (i32.const 2) (struct.new $s (i32.const 16)))
+          (global.set $cont (cont.new $ct (ref.func $collect)))
+          (table.set $conts (i32.const 0) (cont.new $ct (ref.func $collect)))
+          (resume $ct (global.get $cont))
+          (call $collect)
+          ;; Other objects where those were that no root refers to.
+          (loop $l
+            (drop (struct.new $s (i32.const -1)))
+            (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 10000))))
+          (resume $ct (table.get $conts (i32.const 0)))
+          (call $s (global.get $there))
+          (i32.add (call $s (table.get $there (i32.const 2))))
+          (i32.add (call $s (global.get $struct)))
+          (i32.add (array.get $a (global.get $array) (i32.const 1)))
+          (i32.add (call $s (global.get $any)))
+          (i32.add (call $s (global.get $eq)))
+          (i32.add (i31.get_s (global.get $i31)))
+          (i32.add (i31.get_s (ref.cast (ref i31) (global.get $any_i31))))
+          (i32.add (call $s (any.convert_extern (global.get $extern))))
+          (i32.add (i31.get_s (table.get $i31s (i32.const 1))))
+          (i32.add (call $s (table.get $anys (i32.const 1))))
+          (i32.add (call $caught (global.get $exn)))
+          (i32.add (call $caught (table.get $exns (i32.const 0))))
+          (i32.add (call $s (global.get $host_struct)))
+          (i32.add (call $s (global.get $host_any)))
+          (i32.add (call $s (table.get $host (i32.const 2))))))"#;
+    each_collector(&FREEING, |mut config| {
+        let engine = Engine::new(config.wasm_gc(true).wasm_exceptions(true)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let mut linker = Linker::new(&engine);
+        let field = FieldType::new(Mutability::Const, StorageType::ValType(ValType::I32));
+        let ty = HeapType::ConcreteStruct(StructType::new(&engine, [field]).unwrap());
+        for (name, ty) in [("struct", ty), ("any", HeapType::Any)] {
+            let ty = GlobalType::new(RefType::new(true, ty).into(), Mutability::Var);
+            let global = Global::new(&mut store, ty, Val::AnyRef(None)).unwrap();
+            linker.define(&store, "host", name, global).unwrap();
+        }
+        let ty = TableType::new(RefType::ANYREF, 3, None);
+        let table = Table::new(&mut store, ty, Ref::Any(None)).unwrap();
+        linker.define(&store, "host", "table", table).unwrap();
+        let collect = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc(None));
+        linker.define(&store, "host", "collect", collect).unwrap();
+        let there = Module::new(&engine, EXPORTS).unwrap();
+        linker.module(&mut store, "there", &there).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), (1..=16).sum::<i32>());
     });
 }

@@ -1,7 +1,7 @@
 //! Runs every `.wast` file below `tests/wast` in every configuration that the code generator has a path of
 //! its own for: each backend; optimisation off, on, and with functions inlined; traps by signals and by explicit checks.
-//! There is a folder for each
-//! rule of the semantics, and a file is a test: drop one in.
+//! The scripts in `tests/wast/heap` run with each garbage collector besides. There is a folder for each rule of the semantics,
+//! and a file is a test: drop one in.
 
 mod support;
 
@@ -9,7 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wasmfx::StackSwitchingBackend;
-use wasmfx::wasmtime::{Engine, Inlining, OptLevel};
+use wasmfx::wasmtime::{Collector, Engine, Inlining, OptLevel};
 use wasmtime_wast::{Async, SpectestConfig, WastContext};
 
 #[derive(Clone, Copy)]
@@ -17,9 +17,12 @@ struct Setup {
     backend: (&'static str, StackSwitchingBackend),
     opt_level: (&'static str, OptLevel, Inlining),
     signals: (&'static str, bool),
+    collector: Collector,
 }
 
-fn setups() -> Vec<Setup> {
+/// The setups in which a script runs: with each collector if the script is about the heap.
+fn setups(heap: bool) -> Vec<Setup> {
+    let collectors = if heap { support::COLLECTORS.as_slice() } else { &[Collector::Auto] };
     let mut setups = Vec::new();
     for backend in support::backends() {
         for opt_level in [
@@ -28,7 +31,9 @@ fn setups() -> Vec<Setup> {
             ("inlined", OptLevel::Speed, Inlining::Yes),
         ] {
             for signals in [("signals", true), ("checks", false)] {
-                setups.push(Setup { backend, opt_level, signals });
+                for &collector in collectors {
+                    setups.push(Setup { backend, opt_level, signals, collector });
+                }
             }
         }
     }
@@ -42,6 +47,7 @@ fn run(file: &Path, setup: Setup) -> Result<(), Failed> {
         .cranelift_opt_level(setup.opt_level.1)
         .compiler_inlining(setup.opt_level.2)
         .cranelift_debug_verifier(true)
+        .collector(setup.collector)
         .signals_based_traps(setup.signals.1);
     let engine = Engine::new(&config).map_err(|e| format!("{e:?}"))?;
     let mut context = WastContext::new(&engine, Async::No, |_| {});
@@ -80,13 +86,11 @@ fn main() -> ExitCode {
     assert!(!files.is_empty(), "no tests in {}", folder.display());
     let mut trials = Vec::new();
     for file in files {
-        for setup in setups() {
+        let test = test_name(&folder, &file);
+        for setup in setups(test.starts_with("heap/")) {
             let name = format!(
-                "{}::{}::{}::{}",
-                test_name(&folder, &file),
-                setup.backend.0,
-                setup.opt_level.0,
-                setup.signals.0
+                "{test}::{}::{}::{}::{:?}",
+                setup.backend.0, setup.opt_level.0, setup.signals.0, setup.collector
             );
             let file = file.clone();
             trials.push(Trial::test(name, move || run(&file, setup)));

@@ -444,3 +444,50 @@ fn a_call_with_handlers_while_a_function_is_debugged() {
     assert_eq!(operands, [0, 1, 0], "{:?}", store.data());
     assert!(store.data().is_sorted_by(|(_, one), (_, next)| one < next), "{:?}", store.data());
 }
+
+/// Counts what the type registry logs on each thread.
+struct Registry;
+
+thread_local!(static LOGGED: Cell<usize> = const { Cell::new(0) });
+
+impl log::Log for Registry {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target().ends_with("::type_registry")
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        LOGGED.set(LOGGED.get() + usize::from(self.enabled(record.metadata())));
+    }
+
+    fn flush(&self) {}
+}
+
+/// gc: trace globals and tables without the type registry.
+///
+/// That a collection roots types shows nowhere but in what the registry logs.
+#[test]
+fn a_collection_that_roots_no_types() {
+    const MODULE: &str = r#"(module
+        (type $s (struct)) (type $a (array i8)) (type $f (func))
+        (import "" "host" (global (mut (ref null $s))))
+        (global (ref $s) (struct.new $s))
+        (global (mut (ref null $a)) (ref.null $a))
+        (global (ref null $f) (ref.null $f))
+        (table 1 (ref null $s)))"#;
+    log::set_logger(&Registry).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    for collector in [Collector::Copying, Collector::DeferredReferenceCounting] {
+        let engine = Engine::new(Config::new().wasm_gc(true).collector(collector)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let ty = HeapType::ConcreteStruct(StructType::new(&engine, []).unwrap());
+        let ty = GlobalType::new(RefType::new(true, ty).into(), Mutability::Var);
+        let global = Global::new(&mut store, ty, Val::AnyRef(None)).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        Instance::new(&mut store, &module, &[global.into()]).unwrap();
+        let logged = LOGGED.get();
+        assert!(logged > 0, "the registry logs what it does");
+        store.gc(None).unwrap();
+        assert_eq!(LOGGED.get() - logged, 0, "{collector:?}");
+    }
+    log::set_max_level(log::LevelFilter::Off);
+}

@@ -23,10 +23,11 @@ const MAKE_EXTERN: u32 = EVENTS.len() as u32;
 const GC: u32 = MAKE_EXTERN + 1;
 const FIXED_IMPORTS: u32 = GC + 1;
 const PROBE_TYPE: u32 = FIXED_IMPORTS;
-/// The module's own functions before those of the program are the probes, and one that counts fuel.
+/// The module's own functions before those of the program are the probes, one that counts fuel, and for each shelf one that gets
+/// and one that sets.
 const FIXED_FUNCTIONS: u32 = PROBES + 1;
 
-/// The first global counts fuel; those of the program come after it.
+/// The first global counts fuel; those of the program come after it, and then one for each shelf, which holds its object.
 const FUEL_GLOBAL: u32 = 0;
 
 fn fixed_imports() -> impl Iterator<Item = String> {
@@ -36,6 +37,13 @@ fn fixed_imports() -> impl Iterator<Item = String> {
 
 struct Encoder<'p> {
     program: &'p Program,
+}
+
+/// The types of a shelf: its object's, if it has one, and those of the functions that get and set.
+struct ShelfTypes {
+    object: u32,
+    get: u32,
+    set: u32,
 }
 
 pub(crate) fn encode(program: &Program) -> Vec<u8> {
@@ -48,14 +56,18 @@ pub(crate) fn encode(program: &Program) -> Vec<u8> {
         functions.function(encoder.fixed_type(PROBE_TYPE));
     }
     functions.function(encoder.fixed_type(GC));
+    for shelf in 0..program.shelves.len() {
+        functions.function(encoder.shelf_types(shelf).get);
+        functions.function(encoder.shelf_types(shelf).set);
+    }
     for function in &program.functions {
         functions.function(function.sig as u32);
     }
     module.section(&functions);
     let mut tables = wasm::TableSection::new();
-    for &(ty, len) in &program.tables {
-        let ValType::Ref(element_type) = encoder.val_type(ty) else { unreachable!() };
-        let minimum = len as u64;
+    for shelf in program.shelves.iter().filter(|shelf| shelf.kind == ShelfKind::Table) {
+        let ValType::Ref(element_type) = encoder.val_type(shelf.ty) else { unreachable!() };
+        let minimum = shelf.len as u64;
         tables.table(wasm::TableType { element_type, minimum, maximum: None, table64: false, shared: false });
     }
     module.section(&tables);
@@ -85,6 +97,10 @@ pub(crate) fn encode(program: &Program) -> Vec<u8> {
     body.global_get(FUEL_GLOBAL).i32_const(1).i32_sub().global_set(FUEL_GLOBAL);
     body.global_get(FUEL_GLOBAL).i32_const(0).i32_lt_s().if_(BlockType::Empty).unreachable().end().end();
     code.function(&fuel);
+    for shelf in 0..program.shelves.len() {
+        code.function(&encoder.shelf_function(shelf, false));
+        code.function(&encoder.shelf_function(shelf, true));
+    }
     for function in &program.functions {
         let locals = function.locals.iter().map(|&ty| encoder.val_type(ty));
         let mut body = wasm::Function::new_with_locals_types(locals);
@@ -121,7 +137,73 @@ impl Encoder<'_> {
         types.ty().function([ValType::I32], [ValType::EXTERNREF]);
         types.ty().function([], []);
         types.ty().function([], [ValType::I32]);
+        for shelf in &self.program.shelves {
+            let ty = self.val_type(shelf.ty);
+            let field = wasm::FieldType { element_type: wasm::StorageType::Val(ty), mutable: true };
+            match shelf.kind {
+                ShelfKind::Struct => types.ty().struct_(vec![field; shelf.len]),
+                ShelfKind::Table | ShelfKind::Array => types.ty().array(&field.element_type, true),
+            }
+            types.ty().function([ValType::I32], [ty]);
+            types.ty().function([ValType::I32, ty], []);
+        }
         types
+    }
+
+    fn shelf_types(&self, shelf: usize) -> ShelfTypes {
+        let object = self.fixed_type(PROBE_TYPE) + 1 + 3 * shelf as u32;
+        ShelfTypes { object, get: object + 1, set: object + 2 }
+    }
+
+    /// The function that gets from or sets in a shelf: what a place of each kind needs, in one instruction sequence.
+    fn shelf_function(&self, shelf: usize, sets: bool) -> wasm::Function {
+        let Shelf { len, kind, .. } = self.program.shelves[shelf];
+        let object = self.shelf_types(shelf).object;
+        let global = self.shelf_global(shelf);
+        let mut function = wasm::Function::new([]);
+        let mut body = function.instructions();
+        match kind {
+            ShelfKind::Table => {
+                let before = &self.program.shelves[..shelf];
+                let table = before.iter().filter(|shelf| shelf.kind == ShelfKind::Table).count() as u32;
+                body.local_get(0);
+                if sets {
+                    body.local_get(1).table_set(table)
+                } else {
+                    body.table_get(table)
+                };
+            }
+            ShelfKind::Array => {
+                body.global_get(global).local_get(0);
+                if sets {
+                    body.local_get(1).array_set(object)
+                } else {
+                    body.array_get(object)
+                };
+            }
+            ShelfKind::Struct => {
+                for field in 0..len as u32 {
+                    body.local_get(0)
+                        .i32_const(field as i32)
+                        .i32_eq()
+                        .if_(BlockType::Empty)
+                        .global_get(global);
+                    if sets {
+                        body.local_get(1).struct_set(object, field)
+                    } else {
+                        body.struct_get(object, field)
+                    };
+                    body.return_().end();
+                }
+                body.unreachable();
+            }
+        }
+        body.end();
+        function
+    }
+
+    fn shelf_global(&self, shelf: usize) -> u32 {
+        FUEL_GLOBAL + 1 + (self.program.globals.len() + shelf) as u32
     }
 
     fn cont_type(&self, cont: usize) -> u32 {
@@ -153,7 +235,9 @@ impl Encoder<'_> {
         match callee {
             Callee::Host(host) => FIXED_IMPORTS + host as u32,
             Callee::Probe(probe) => imports + probe,
-            Callee::Local(function) => imports + FIXED_FUNCTIONS + function as u32,
+            Callee::Local(function) => {
+                imports + FIXED_FUNCTIONS + 2 * self.program.shelves.len() as u32 + function as u32
+            }
         }
     }
 
@@ -172,6 +256,19 @@ impl Encoder<'_> {
                 ValType::Ref(reference) => ConstExpr::ref_null(reference.heap_type),
             };
             globals.global(ty(val_type), &init);
+        }
+        for (index, shelf) in self.program.shelves.iter().enumerate() {
+            let object = self.shelf_types(index).object;
+            let init = match shelf.kind {
+                ShelfKind::Table => ConstExpr::ref_null(HeapType::Concrete(object)),
+                ShelfKind::Array => ConstExpr::extended([
+                    wasm::Instruction::I32Const(shelf.len as i32),
+                    wasm::Instruction::ArrayNewDefault(object),
+                ]),
+                ShelfKind::Struct => ConstExpr::extended([wasm::Instruction::StructNewDefault(object)]),
+            };
+            let reference = RefType { nullable: true, heap_type: HeapType::Concrete(object) };
+            globals.global(ty(ValType::Ref(reference)), &init);
         }
         globals
     }
@@ -207,6 +304,7 @@ impl Encoder<'_> {
             .chain(numbered("host", program.hosts.len()))
             .chain(numbered("probe", PROBES as usize))
             .chain(["fuel".to_string()])
+            .chain((0..program.shelves.len()).flat_map(|n| [format!("get{n}"), format!("set{n}")]))
             .chain(numbered("f", program.functions.len()));
         let mut types = numbered("ft", program.sigs.len()).chain(numbered("ct", program.conts.len()));
         let mut names = wasm::NameSection::new();
@@ -283,8 +381,8 @@ impl Encoder<'_> {
             Op::LocalTee(local) => out.local_tee(*local as u32),
             Op::GlobalGet(global) => out.global_get(*global as u32 + 1),
             Op::GlobalSet(global) => out.global_set(*global as u32 + 1),
-            Op::TableGet(table) => out.table_get(*table as u32),
-            Op::TableSet(table) => out.table_set(*table as u32),
+            Op::ShelfGet(shelf) => out.call(self.fuel_function() + 1 + 2 * *shelf as u32),
+            Op::ShelfSet(shelf) => out.call(self.fuel_function() + 2 + 2 * *shelf as u32),
             Op::IsNull => out.ref_is_null(),
             Op::Drop => out.drop(),
             Op::Eqz => out.i32_eqz(),

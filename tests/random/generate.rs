@@ -199,7 +199,7 @@ impl<'a> Generator<'a> {
             self.suspend_tags.push(tag);
         }
         for _ in 0..1 + self.below(2) {
-            let params = self.types(3, &plain);
+            let params = self.types(3, &payload);
             let tag = self.tag(Sig { params, results: Vec::new() });
             self.throw_tags.push(tag);
         }

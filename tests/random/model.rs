@@ -83,7 +83,7 @@ struct Machine<'p> {
     /// Every reference object there ever was; None once consumed [1].
     conts: Vec<Option<Cont<'p>>>,
     globals: Vec<Value>,
-    tables: Vec<Vec<Value>>,
+    shelves: Vec<Vec<Value>>,
     fuel: i32,
     steps: u64,
     trace: Vec<String>,
@@ -97,7 +97,7 @@ pub(crate) fn run(program: &Program) -> Option<Outcome> {
         frames: Vec::new(),
         conts: Vec::new(),
         globals: program.globals.iter().map(|ty| ty.default()).collect(),
-        tables: program.tables.iter().map(|&(ty, len)| vec![ty.default(); len]).collect(),
+        shelves: program.shelves.iter().map(|shelf| vec![shelf.ty.default(); shelf.len]).collect(),
         fuel: program.fuel,
         steps: 0,
         trace: Vec::new(),
@@ -171,16 +171,16 @@ impl<'p> Machine<'p> {
             }
             Op::GlobalGet(global) => self.push(self.globals[*global].clone()),
             Op::GlobalSet(global) => self.globals[*global] = self.pop(),
-            Op::TableGet(table) => {
+            Op::ShelfGet(shelf) => {
                 let index = self.pop_i32() as usize;
-                let value = self.tables[*table].get(index).cloned();
-                self.push(value.ok_or(Stop::Trap("undefined element: out of bounds table access"))?);
+                let value = self.shelves[*shelf].get(index).cloned();
+                self.push(value.ok_or(Stop::Trap(program.shelves[*shelf].kind.beyond()))?);
             }
-            Op::TableSet(table) => {
+            Op::ShelfSet(shelf) => {
                 let value = self.pop();
                 let index = self.pop_i32() as usize;
-                let slot = self.tables[*table].get_mut(index);
-                *slot.ok_or(Stop::Trap("undefined element: out of bounds table access"))? = value;
+                let slot = self.shelves[*shelf].get_mut(index);
+                *slot.ok_or(Stop::Trap(program.shelves[*shelf].kind.beyond()))? = value;
             }
             Op::IsNull => {
                 let value = self.pop();

@@ -76,12 +76,42 @@ pub(crate) struct Program {
     pub(crate) hosts: Vec<HostFunction>,
     /// Mutable globals, null or zero at first.
     pub(crate) globals: Vec<Type>,
-    /// Tables of continuation references, null at first: element type and length.
-    pub(crate) tables: Vec<(Type, usize)>,
+    /// Where continuation references are kept, null at first.
+    pub(crate) shelves: Vec<Shelf>,
     /// How often [`Op::Fuel`] can be executed, over all entries.
     pub(crate) fuel: i32,
     /// The functions, of types without parameters, that the host calls one after another.
     pub(crate) entries: Vec<usize>,
+}
+
+/// Some places for references of one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shelf {
+    pub(crate) ty: Type,
+    pub(crate) len: usize,
+    pub(crate) kind: ShelfKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShelfKind {
+    Table,
+    /// An array that a global holds.
+    Array,
+    /// A structure that a global holds, and whose fields are the places.
+    Struct,
+}
+
+impl ShelfKind {
+    pub(crate) const ALL: [ShelfKind; 3] = [ShelfKind::Table, ShelfKind::Array, ShelfKind::Struct];
+
+    /// The message of the trap at an index beyond the places.
+    pub(crate) fn beyond(self) -> &'static str {
+        match self {
+            ShelfKind::Table => "undefined element: out of bounds table access",
+            ShelfKind::Array => "out of bounds array access",
+            ShelfKind::Struct => "wasm `unreachable` instruction executed",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -113,8 +143,10 @@ pub(crate) enum Op {
     LocalTee(usize),
     GlobalGet(usize),
     GlobalSet(usize),
-    TableGet(usize),
-    TableSet(usize),
+    /// `[i32] -> [t]`, for one of [`Program::shelves`].
+    ShelfGet(usize),
+    /// `[i32 t] -> []`
+    ShelfSet(usize),
     IsNull,
     Drop,
     Eqz,

@@ -58,6 +58,8 @@ pub enum Trap {
     ContinuationAlreadyConsumed,
     /// No handler of the right kind is in force for a tag.
     UnhandledTag,
+    /// An object in the heap of the garbage collector holds a reference that nobody can have written there.
+    CorruptHeap,
 }
 
 /// A kind of memory that no other kind aliases.
@@ -111,9 +113,6 @@ pub trait NativeEnv {
     /// Sets what [`NativeEnv::stack_limit`] returns.
     fn set_stack_limit(&mut self, builder: &mut FunctionBuilder<'_>, limit: ir::Value);
 
-    /// The address of the store's `VMContinuationContext`.
-    fn continuation_context(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
-
     /// Cranelift's `stack_switch`. What the function caches of its store is written before and read after.
     ///
     /// The switch stores the stack pointer, the frame pointer and the address of the code behind the switch in the
@@ -156,6 +155,9 @@ pub trait FuncEnv: Memory {
         None
     }
 
+    /// The address of the store's `VMContinuationContext`.
+    fn continuation_context(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value;
+
     /// The state that the function's stack switching instructions share.
     fn function_state(&mut self) -> &mut FunctionState;
 
@@ -167,6 +169,18 @@ pub trait FuncEnv: Memory {
 
     /// The engine's number of a type, an `i32`.
     fn type_id(&mut self, builder: &mut FunctionBuilder<'_>, ty: ModuleInternedTypeIndex) -> ir::Value;
+
+    /// Whether a type has no subtypes.
+    fn is_final(&self, ty: ModuleInternedTypeIndex) -> bool;
+
+    /// Whether the type with the engine's number `actual` is `expected` or a subtype of `expected`, as an `i32`. May end the
+    /// current block and begin another.
+    fn is_subtype(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        actual: ir::Value,
+        expected: ModuleInternedTypeIndex,
+    ) -> ir::Value;
 
     /// The parameters of a tag.
     fn tag_params(&self, tag: TagIndex) -> Vec<WasmValType>;

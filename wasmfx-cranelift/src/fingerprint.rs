@@ -14,6 +14,7 @@ const SOURCES: &[(&str, &[u8])] = &[
     ("env.rs", include_bytes!("env.rs")),
     ("frame.rs", include_bytes!("frame.rs")),
     ("function.rs", include_bytes!("function.rs")),
+    ("heap.rs", include_bytes!("heap.rs")),
     ("lib.rs", include_bytes!("lib.rs")),
     ("libcall/create.rs", include_bytes!("libcall/create.rs")),
     ("libcall/mod.rs", include_bytes!("libcall/mod.rs")),

@@ -13,6 +13,7 @@
 //! | `operands.rs` | what each instruction takes |
 //! | `frame.rs` | the frame that a resume leaves for a search |
 //! | `dispatch.rs` | from the outcome of a resume to the clause that was taken |
+//! | `heap.rs` | reads and writes of references in objects of the garbage collector |
 //! | `barrier.rs` | the end of a search for a handler at a call into another component |
 //! | `fingerprint.rs` | the sources that count in the fingerprint of compiled code |
 //! | `backend.rs` | the trait that a backend implements |
@@ -32,6 +33,7 @@ mod env;
 mod fingerprint;
 mod frame;
 mod function;
+mod heap;
 mod libcall;
 #[cfg(feature = "native")]
 mod native;
@@ -55,9 +57,9 @@ pub use wasmfx_runtime::abi::{MAX_HOST_CALL_FRAME, MAX_TRAMPOLINE_FRAME, MAX_UNC
 use self::backend::BackendCompiler;
 use self::operands::{Input, New, Resume, Suspend, Target};
 use self::usable::Usable;
-use cranelift_codegen::ir::Value;
+use cranelift_codegen::ir::{MemFlagsData, Value};
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
+use wasmtime_environ::{ModuleInternedTypeIndex, TagIndex, TypeIndex, WasmResult, wasm_unsupported};
 
 /// `cont.new $ty`: returns a reference to a fresh continuation of `func`, a function reference that may be null. The code traps
 /// if `func` is null.
@@ -170,6 +172,34 @@ pub fn switch(
     let received = env.cont_ref_params(captured);
     let cont = Usable::new(env, builder, cont);
     backend(env)?.switch(env, builder, tag, Target { cont, args, received: &received })
+}
+
+/// Emits a read of the reference at `address`, in a field for continuations of the type `ty`, or of any type if that is `None`, of
+/// an object of the garbage collector. `flags` are those of accesses to the heap. The code traps if nobody can have written what
+/// it finds.
+pub fn read_heap(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    ty: Option<ModuleInternedTypeIndex>,
+    address: Value,
+    flags: MemFlagsData,
+) -> WasmResult<Value> {
+    ensure_target(env)?;
+    Ok(heap::read(env, builder, ty, address, flags))
+}
+
+/// Emits a write of the reference `cont` at `address`, in a field such as [`read_heap`] reads.
+pub fn write_heap(
+    env: &mut dyn FuncEnv,
+    builder: &mut FunctionBuilder<'_>,
+    ty: Option<ModuleInternedTypeIndex>,
+    address: Value,
+    flags: MemFlagsData,
+    cont: Value,
+) -> WasmResult<()> {
+    ensure_target(env)?;
+    heap::write(env, builder, ty, address, flags, cont);
+    Ok(())
 }
 
 /// A null continuation reference.

@@ -29,14 +29,15 @@
 //! * **L4.** A fiber is resumed only by the `resume` that runs its continuation, and suspends only to it.
 
 use crate::abi::{
-    Backend, INLINE_ARGS, SLOT_SIZE, VMContRef, VMControlContext, VMEntryState, VMHandlerCache, VMPayloads,
-    VMStackHeader,
+    ANY_CONTINUATION, Backend, INLINE_ARGS, SLOT_SIZE, VMContRef, VMControlContext, VMEntryState,
+    VMHandlerCache, VMHeapIdentity, VMPayloads, VMStackHeader,
 };
 use crate::alloc;
 use crate::error::Error;
 use crate::fiber::FiberPart;
 use crate::limits::MAX_KEPT_SLOTS;
 use crate::stack::PooledStack;
+use std::mem::offset_of;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 
@@ -44,8 +45,8 @@ use std::ptr::{self, NonNull};
 #[repr(C)]
 pub(crate) struct Continuation {
     pub(crate) vm: VMContRef,
-    /// Its place in the store's arena.
-    pub(crate) index: u32,
+    /// What the heap of a garbage collector knows of the continuation (C6).
+    pub(crate) identity: VMHeapIdentity,
     /// If `vm.args` is too small: the memory of `vm.values` while fresh, and with the libcall backend of the function's results.
     /// Empty while free, but the capacity may stay for the next continuation.
     pub(crate) slots: Vec<u128>,
@@ -56,11 +57,14 @@ pub(crate) struct Continuation {
 // The documentation of `MAX_CONTINUATIONS` and of `MAX_KEPT_SLOTS` says so.
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Continuation>() == 320 && MAX_KEPT_SLOTS * SLOT_SIZE < 320);
+// Compiled code finds the identity behind the `VMContRef`.
+const _: () = assert!(offset_of!(Continuation, identity) == size_of::<VMContRef>());
 
 impl Continuation {
-    /// A free continuation.
+    /// The continuation at `index` of its store's arena, free.
     pub(crate) fn new(index: u32) -> Continuation {
-        Continuation { vm: VMContRef::FREE, index, slots: Vec::new(), fiber: None }
+        let identity = VMHeapIdentity { number: index + 1, ty: ANY_CONTINUATION, revision: 0 };
+        Continuation { vm: VMContRef::FREE, identity, slots: Vec::new(), fiber: None }
     }
 
     /// The libcall backend's part, which this makes if there is none.

@@ -64,6 +64,9 @@ pub enum Error {
         /// The most bytes that Wasm may take of any stack.
         max_wasm_stack: usize,
     },
+    /// An object in the heap of the garbage collector holds a reference that nobody can have written there: something has
+    /// overwritten the heap. The host's own memory is intact.
+    CorruptHeap,
     /// The thread has a shadow stack. A shadow stack does not follow a switch of stacks, so that the first switch would end the
     /// process.
     ShadowStack,
@@ -82,9 +85,11 @@ impl Error {
             | Error::NoMemory
             | Error::NoStack { .. }
             | Error::NoAddresses { .. } => true,
-            Error::UnhandledTag | Error::StackSize { .. } | Error::ShadowStack | Error::Unsupported(_) => {
-                false
-            }
+            Error::UnhandledTag
+            | Error::StackSize { .. }
+            | Error::CorruptHeap
+            | Error::ShadowStack
+            | Error::Unsupported(_) => false,
         }
     }
 }
@@ -137,6 +142,9 @@ impl fmt::Display for Error {
                 )
             }
             Error::StackSize { size, max_wasm_stack } => stack_size(f, *size, *max_wasm_stack),
+            Error::CorruptHeap => {
+                f.write_str("the heap of the garbage collector holds a continuation reference that nobody wrote there")
+            }
             Error::ShadowStack => f.write_str(
                 "stack switching is not possible in a process with a shadow stack (Intel and AMD CET): turn that off \
                  for this process, with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off:glibc.cpu.hwcaps=-SHSTK in its \

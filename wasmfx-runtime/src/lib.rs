@@ -4,9 +4,10 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `abi/` | the types that compiled code shares, their offsets, and invariants C1 to C5 |
+//! | `abi/` | the types that compiled code shares, their offsets, and invariants C1 to C6 |
 //! | `host.rs` | what the engine must provide, H1 to H6 |
 //! | `cont.rs` | one continuation and its life, invariants L1 to L4 |
+//! | `heap.rs` | references in objects of a garbage collector, as the host reads and writes them |
 //! | `store/` | the continuations of a store, and the idle stacks that it keeps |
 //! | `pool/` | the stacks of an engine: which are free, and what memory idle ones keep |
 //! | `stack/` | the memory of stacks, invariants M1 and M2 |
@@ -42,6 +43,8 @@ mod error;
 #[cfg(feature = "runtime")]
 mod fiber;
 #[cfg(feature = "runtime")]
+mod heap;
+#[cfg(feature = "runtime")]
 mod host;
 #[cfg(feature = "runtime")]
 pub mod hostcall;
@@ -64,6 +67,7 @@ pub mod walk;
 pub use self::{
     abi::Backend,
     error::{Error, check_process},
+    heap::HeapReference,
     host::Host,
     pool::{PoolConfig, StackPool},
     stack::Guards,

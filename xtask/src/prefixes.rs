@@ -125,7 +125,7 @@ fn manifest(root: &Path, tree: &Path) -> Result<String> {
     let mut text = String::from(
         "[workspace]\n\n[package]\nname = \"check\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n",
     );
-    text += "wasmtime = \"*\"\nwasmtime-cli = \"*\"\n";
+    text += "log = \"*\"\nwasmtime = \"*\"\nwasmtime-cli = \"*\"\n";
     text += "\n[patch.crates-io]\n";
     let [ours, theirs] = patches::crates(root, tree)?;
     for (name, path) in ours.iter().chain(&theirs) {

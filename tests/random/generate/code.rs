@@ -32,11 +32,14 @@ impl<'a> Generator<'a> {
         })
     }
 
-    pub(super) fn table(&mut self, ty: Type) -> usize {
-        let tables = &mut self.program.tables;
-        tables.iter().position(|known| known.0 == ty).unwrap_or_else(|| {
-            tables.push((ty, 3));
-            tables.len() - 1
+    /// A shelf for continuations of this type, of any kind.
+    pub(super) fn shelf(&mut self, ty: Type) -> usize {
+        let kind = ShelfKind::ALL[self.below(3)];
+        let shelf = Shelf { ty, len: 3, kind };
+        let shelves = &mut self.program.shelves;
+        shelves.iter().position(|known| *known == shelf).unwrap_or_else(|| {
+            shelves.push(shelf);
+            shelves.len() - 1
         })
     }
 

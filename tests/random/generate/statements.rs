@@ -132,7 +132,7 @@ impl<'a> Generator<'a> {
         self.consume(&types, None);
     }
 
-    /// Between locals, globals and tables.
+    /// Between locals, globals and shelves.
     pub(super) fn move_cont(&mut self) {
         let live = self.live(|_, _, _| true);
         match self.choose(&live) {
@@ -147,37 +147,37 @@ impl<'a> Generator<'a> {
                     let index = self.below(3) as i32;
                     self.emit(Op::Const(Value::I32(index)));
                     self.push_cont(ct);
-                    let table = self.table(ty);
-                    self.emit(Op::TableSet(table));
+                    let shelf = self.shelf(ty);
+                    self.emit(Op::ShelfSet(shelf));
                 }
             }
             _ => self.take_stored(),
         }
     }
 
-    /// A continuation that was put into a global or a table.
+    /// A continuation that was put into a global or on a shelf.
     pub(super) fn take_stored(&mut self) {
-        let stored = self.program.globals.iter().chain(self.program.tables.iter().map(|(ty, _)| ty));
-        let stored: Vec<Type> = stored.filter(|ty| matches!(ty, Type::Cont(_))).copied().collect();
-        let Some(ty @ Type::Cont(ct)) = self.choose(&stored) else { return self.create() };
+        let globals = self.program.globals.iter().map(|&ty| (ty, None));
+        let shelves = self.program.shelves.iter().enumerate().map(|(shelf, known)| (known.ty, Some(shelf)));
+        let stored: Vec<_> = globals.chain(shelves).filter(|(ty, _)| matches!(ty, Type::Cont(_))).collect();
+        let Some((ty @ Type::Cont(ct), shelf)) = self.choose(&stored) else { return self.create() };
         // Mostly, what is taken is not there any more.
         let leave = self.chance(7);
-        if self.program.globals.contains(&ty) {
+        if let Some(shelf) = shelf {
+            let index = self.below(3) as i32;
+            self.emit(Op::Const(Value::I32(index)));
+            self.emit(Op::ShelfGet(shelf));
+            if !leave {
+                self.emit(Op::Const(Value::I32(index)));
+                self.emit(Op::Null(ty));
+                self.emit(Op::ShelfSet(shelf));
+            }
+        } else {
             let global = self.global(ty);
             self.emit(Op::GlobalGet(global));
             if !leave {
                 self.emit(Op::Null(ty));
                 self.emit(Op::GlobalSet(global));
-            }
-        } else {
-            let table = self.table(ty);
-            let index = self.below(3) as i32;
-            self.emit(Op::Const(Value::I32(index)));
-            self.emit(Op::TableGet(table));
-            if !leave {
-                self.emit(Op::Const(Value::I32(index)));
-                self.emit(Op::Null(ty));
-                self.emit(Op::TableSet(table));
             }
         }
         self.keep(ct, Known::Given(self.elsewhere(ct)));
@@ -336,9 +336,9 @@ impl<'a> Generator<'a> {
             4 => g.switch_nowhere(),
             5 => g.resume_throw_nothing(ct),
             _ => {
-                let table = g.table(Type::Cont(ct));
+                let shelf = g.shelf(Type::Cont(ct));
                 g.emit(Op::Const(Value::I32(3)));
-                g.emit(Op::TableGet(table));
+                g.emit(Op::ShelfGet(shelf));
                 g.emit(Op::Drop);
             }
         });

@@ -58,7 +58,7 @@ pub(super) fn cont_new(
     if params <= INLINE_ARGS {
         let take = builder.create_block();
         builder.set_cold_block(ask);
-        let context = Context(native(env).continuation_context(builder));
+        let context = Context(env.continuation_context(builder));
         let free = context.free(env, builder);
         builder.ins().brif(free.0, take, &[], ask, &[]);
         builder.seal_block(take);

@@ -70,7 +70,7 @@ pub(super) fn ensure_started(
     builder.seal_block(start);
 
     builder.switch_to_block(start);
-    let context = Context(native(env).continuation_context(builder));
+    let context = Context(env.continuation_context(builder));
     let stack = context.stack(env, builder);
     builder.ins().brif(stack.0, take, &[], ask, &[]);
     builder.seal_block(take);

@@ -6,10 +6,12 @@
 //! | `frames.rs` | which resumes share a frame, and where each frame is filled |
 //! | `known.rs` | what the code of a function leaves out for the continuations that the function has made |
 //! | `entry.rs` | entry code |
+//! | `heap.rs` | reads and writes of references in objects |
 
 #[cfg(feature = "native")]
 mod entry;
 mod frames;
+mod heap;
 mod instructions;
 mod known;
 
@@ -139,6 +141,11 @@ impl FuncEnv for Engine {
         (self.backend == Backend::Native).then_some(self)
     }
 
+    fn continuation_context(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value {
+        let store = self.store(&mut builder.cursor());
+        builder.ins().load(types::I64, MemFlagsData::trusted(), store, 16)
+    }
+
     fn function_state(&mut self) -> &mut FunctionState {
         &mut self.state
     }
@@ -154,6 +161,19 @@ impl FuncEnv for Engine {
 
     fn type_id(&mut self, builder: &mut FunctionBuilder<'_>, _ty: ModuleInternedTypeIndex) -> ir::Value {
         builder.ins().iconst(types::I32, 5)
+    }
+
+    fn is_final(&self, ty: ModuleInternedTypeIndex) -> bool {
+        ty.index() == 0
+    }
+
+    fn is_subtype(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        actual: ir::Value,
+        _expected: ModuleInternedTypeIndex,
+    ) -> ir::Value {
+        self.call_any(builder, "is subtype".into(), &[actual], &[types::I32]).unwrap()
     }
 
     fn tag_params(&self, _tag: TagIndex) -> Vec<WasmValType> {
@@ -246,11 +266,6 @@ impl NativeEnv for Engine {
     fn set_stack_limit(&mut self, builder: &mut FunctionBuilder<'_>, limit: ir::Value) {
         let store = self.store(&mut builder.cursor());
         builder.ins().store(MemFlagsData::trusted(), limit, store, 8);
-    }
-
-    fn continuation_context(&mut self, builder: &mut FunctionBuilder<'_>) -> ir::Value {
-        let store = self.store(&mut builder.cursor());
-        builder.ins().load(types::I64, MemFlagsData::trusted(), store, 16)
     }
 
     fn stack_switch(

@@ -34,6 +34,36 @@ impl ContRef {
         self.store(env, builder, revision, offsets::VMCONTREF_REVISION);
     }
 
+    /// The number by which the heap knows the continuation, an `i32`.
+    pub(crate) fn heap_number(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        self.load(env, builder, ir::types::I32, offsets::VMCONTREF_HEAP_NUMBER)
+    }
+
+    /// The highest revision of a reference that was written to the heap, a word (C6).
+    pub(crate) fn heap_revision(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        self.pointer(env, builder, offsets::VMCONTREF_HEAP_REVISION)
+    }
+
+    /// Sets what [`ContRef::heap_revision`] returns.
+    pub(crate) fn set_heap_revision(
+        self,
+        env: &mut dyn Memory,
+        builder: &mut FunctionBuilder<'_>,
+        revision: Value,
+    ) {
+        self.store(env, builder, revision, offsets::VMCONTREF_HEAP_REVISION);
+    }
+
+    /// The number of the type that the reference with that revision is known to have, an `i32` (C6).
+    pub(crate) fn heap_type(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
+        self.load(env, builder, ir::types::I32, offsets::VMCONTREF_HEAP_TYPE)
+    }
+
+    /// Sets what [`ContRef::heap_type`] returns.
+    pub(crate) fn set_heap_type(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>, ty: Value) {
+        self.store(env, builder, ty, offsets::VMCONTREF_HEAP_TYPE);
+    }
+
     /// How many values are bound, an `i32`.
     pub(crate) fn bound(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) -> Value {
         self.load(env, builder, ir::types::I32, offsets::VMCONTREF_VALUES_LENGTH)

@@ -34,6 +34,10 @@ pub struct VMContinuationContext {
     pub backend: Backend,
     /// A copy of [`VMResumeFrame::BARRIER`]. See C5.
     pub barrier: VMResumeFrame,
+    /// The address of each continuation that the store has made, by its number less 1. Dangles while there is none.
+    pub known: *const *mut VMContRef,
+    /// How many continuations the store has made: the length of `known`.
+    pub known_count: usize,
     /// Stands for the initial stack: the stack on which the host last entered Wasm of this store. See `hostcall`.
     ///
     /// | field | means |

@@ -11,7 +11,7 @@
 /// The hash of the sources of `wasmfx-cranelift`. That crate does not compile if this constant differs from the hash of its
 /// sources; the error says what the constant should be. The constant is in this crate because a runtime without a compiler needs
 /// it too.
-pub const TRANSLATION: u64 = 0x03fef045c784e97e;
+pub const TRANSLATION: u64 = 0x747b4411a9fc32ec;
 
 /// The files of this crate that compiled code depends on, for whatever target and backend.
 const SOURCES: &[(&str, &[u8])] = &[
@@ -20,6 +20,7 @@ const SOURCES: &[(&str, &[u8])] = &[
     ("abi/contref.rs", include_bytes!("contref.rs")),
     ("abi/fingerprint.rs", include_bytes!("fingerprint.rs")),
     ("abi/frame.rs", include_bytes!("frame.rs")),
+    ("abi/heap.rs", include_bytes!("heap.rs")),
     ("abi/offsets.rs", include_bytes!("offsets.rs")),
     ("abi/outcome.rs", include_bytes!("outcome.rs")),
     ("abi/stack.rs", include_bytes!("stack.rs")),
@@ -30,6 +31,7 @@ const SOURCES: &[(&str, &[u8])] = &[
     ("walk.rs", include_bytes!("../walk.rs")),
     // The builtins of the libcall backend.
     ("libcall.rs", include_bytes!("../libcall.rs")),
+    ("heap.rs", include_bytes!("../heap.rs")),
     // What a continuation is when compiled code gets it from the runtime, and what the runtime expects of it afterwards.
     ("cont.rs", include_bytes!("../cont.rs")),
     ("store/mod.rs", include_bytes!("../store/mod.rs")),

@@ -9,6 +9,7 @@
 //! | `frame.rs` | what a `resume` leaves in its own frame for a search for a handler |
 //! | `stack.rs` | the header at the top of a stack |
 //! | `context.rs` | what all continuations of a store share |
+//! | `heap.rs` | references in the heap of a garbage collector, invariant C6 |
 //! | `outcome.rs` | how a continuation ended, as a `stack_switch` hands it over |
 //! | `offsets.rs` | the offset of each field |
 //! | `fingerprint.rs` | the hash that tells code of different builds apart |
@@ -96,6 +97,7 @@ mod context;
 mod contref;
 mod fingerprint;
 mod frame;
+mod heap;
 pub mod offsets;
 mod outcome;
 mod stack;
@@ -109,6 +111,7 @@ pub use self::fingerprint::{
     FINGERPRINT, TRANSLATION, fingerprint, fingerprint_of_sources, fingerprints, with_fingerprint,
 };
 pub use self::frame::{NO_TAG, VMResumeFrame, VMTag};
+pub use self::heap::{ANY_CONTINUATION, HEAP_REFERENCE_REVISION, HEAP_REFERENCE_SIZE, VMHeapIdentity};
 pub use self::outcome::{KEPT, OUTCOME, RAISE, RETURNED, UNWOUND};
 pub use self::stack::VMStackHeader;
 

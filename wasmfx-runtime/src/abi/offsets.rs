@@ -3,6 +3,7 @@
 use super::context::VMContinuationContext;
 use super::contref::{VMContObj, VMContRef, VMControlContext};
 use super::frame::VMResumeFrame;
+use super::heap::{IDENTITY, VMHeapIdentity};
 use super::outcome::{KEPT, OUTCOME, RETURNED, UNWOUND};
 use super::stack::VMStackHeader;
 use core::mem::{align_of, offset_of, size_of};
@@ -49,6 +50,8 @@ offsets! {
     VMCONTINUATIONCONTEXT_CREATED: VMContinuationContext, created = 24;
     VMCONTINUATIONCONTEXT_LIMIT_BELOW: VMContinuationContext, limit_below = 32;
     VMCONTINUATIONCONTEXT_BARRIER: VMContinuationContext, barrier = 48;
+    VMCONTINUATIONCONTEXT_KNOWN: VMContinuationContext, known = 96;
+    VMCONTINUATIONCONTEXT_KNOWN_COUNT: VMContinuationContext, known_count = 104;
 
     VMSTACKHEADER_NEXT: VMStackHeader, next = 0;
 
@@ -61,6 +64,12 @@ offsets! {
     VMRESUMEFRAME_FIRST_SWITCH: VMResumeFrame, first_switch = 32;
 }
 
+/// `VMHeapIdentity::number`, from the `VMContRef` on.
+pub const VMCONTREF_HEAP_NUMBER: i32 = 256;
+/// `VMHeapIdentity::ty`, from the `VMContRef` on.
+pub const VMCONTREF_HEAP_TYPE: i32 = 260;
+/// `VMHeapIdentity::revision`, from the `VMContRef` on.
+pub const VMCONTREF_HEAP_REVISION: i32 = 264;
 /// The offset of the first tag behind a `VMResumeFrame`, which is the size of the `VMResumeFrame`.
 pub const VMRESUMEFRAME_TAGS: i32 = 48;
 /// The offset from a `VMStackHeader` to the return address below it. A stack is entered with the stack pointer there.
@@ -84,6 +93,9 @@ const _: () = {
     assert!(offset_of!(VMContRef, stack_limit) == 64);
     assert!(offset_of!(VMContRef, stack) == 128);
     assert!(size_of::<VMContRef>() == 256);
+    assert!(IDENTITY + offset_of!(VMHeapIdentity, number) == VMCONTREF_HEAP_NUMBER as usize);
+    assert!(IDENTITY + offset_of!(VMHeapIdentity, ty) == VMCONTREF_HEAP_TYPE as usize);
+    assert!(IDENTITY + offset_of!(VMHeapIdentity, revision) == VMCONTREF_HEAP_REVISION as usize);
     // An outcome fits into the bits that the alignment leaves free.
     assert!(align_of::<VMContRef>() as u64 > OUTCOME);
     assert!(RETURNED & OUTCOME == RETURNED && UNWOUND & OUTCOME == UNWOUND && KEPT & OUTCOME == KEPT);

@@ -25,6 +25,7 @@ use crate::abi::{
 use crate::alloc;
 use crate::cont::Continuation;
 use crate::error::Error;
+use crate::heap::HeapReference;
 use crate::limits::{MAX_KEPT_SLOTS, MAX_SLOTS};
 use crate::pool::StackPool;
 use crate::stack::PooledStack;
@@ -68,6 +69,8 @@ impl Continuations {
             created: 0,
             limit_below: pool.wasm_stack() - size_of::<VMStackHeader>(),
             barrier: VMResumeFrame::BARRIER,
+            known: ptr::dangling(),
+            known_count: 0,
             initial: VMContRef::FREE,
             backend: pool.config().backend,
         })));
@@ -218,7 +221,13 @@ impl Continuations {
         if self.arena.len() >= limit {
             return Err(Error::TooManyContinuations { limit });
         }
-        self.arena.grow()
+        let cont = self.arena.grow()?;
+        let known = self.arena.known();
+        // L1: the address of a `Continuation` is that of its `VMContRef`.
+        let (known, count) = (known.as_ptr().cast(), known.len());
+        let context = self.context_mut();
+        (context.known, context.known_count) = (known, count);
+        Ok(cont)
     }
 
     /// Takes an idle stack of this store, or one from the pool.
@@ -347,18 +356,64 @@ impl Continuations {
     /// `obj` is a reference that this store made, usable or not.
     pub unsafe fn index(&self, obj: VMContObj) -> u32 {
         // SAFETY: the read: C2, L1: a reference that this store made, as this function requires, points to a
-        // `Continuation`, even if it is stale: valid, aligned and initialised. Nothing writes `index` after
+        // `Continuation`, even if it is stale: valid, aligned and initialised. Nothing writes `number` after
         // `Continuation::new`.
-        let index = unsafe { (*obj.contref.as_ptr().cast::<Continuation>()).index };
-        debug_assert_eq!(self.arena.at(index).cast(), obj.contref);
-        index
+        let number = unsafe { (*obj.contref.as_ptr().cast::<Continuation>()).identity.number };
+        debug_assert_eq!(self.arena.known()[number as usize - 1].cast(), obj.contref);
+        number - 1
     }
 
     /// The reference with this revision to the continuation at `index`, whether usable or not (C1). Returns `None` if the store
     /// has made no continuation with that index.
     pub fn get(&self, index: u32, revision: usize) -> Option<VMContObj> {
-        let known = index < self.arena.len();
-        known.then(|| VMContObj { contref: self.arena.at(index).cast(), revision })
+        let contref = self.arena.known().get(index as usize)?.cast();
+        Some(VMContObj { contref, revision })
+    }
+
+    /// What a field of the type `ty` in an object of a garbage collector holds if `obj` is written to it (C6). `ty` is the number
+    /// of a type or [`ANY_CONTINUATION`](crate::abi::ANY_CONTINUATION). `is_subtype(a, b)` says whether the type with the number
+    /// `a` is `b` or a subtype of `b`.
+    ///
+    /// # Safety
+    ///
+    /// 1. `obj` is a reference that this store made, usable or not, or `None`.
+    /// 2. `ty` is a type that `obj` has, if it is usable.
+    pub unsafe fn to_heap(
+        &mut self,
+        obj: Option<VMContObj>,
+        ty: u32,
+        is_subtype: impl FnOnce(u32, u32) -> bool,
+    ) -> HeapReference {
+        let Some(VMContObj { contref, revision }) = obj else {
+            return HeapReference::NULL;
+        };
+        // SAFETY: `&mut`: 1 (C2, L1): `contref` points to a `Continuation`: valid, aligned and initialised. H6: no
+        // compiled code runs meanwhile, and nothing of this crate borrows `identity` for longer than a call.
+        let identity = unsafe { &mut (*contref.cast::<Continuation>().as_ptr()).identity };
+        HeapReference::write(identity, revision, ty, is_subtype)
+    }
+
+    /// The reference in a field of the type `ty`, whether usable or not. The parameters are those of
+    /// [`Continuations::to_heap`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CorruptHeap`] if nobody can have written `found` to such a field.
+    pub fn from_heap(
+        &self,
+        found: HeapReference,
+        ty: u32,
+        is_subtype: impl FnOnce(u32, u32) -> bool,
+    ) -> Result<Option<VMContObj>, Error> {
+        let Some(index) = found.number.checked_sub(1) else {
+            return Ok(None);
+        };
+        let cont = self.arena.known().get(index as usize).ok_or(Error::CorruptHeap)?;
+        // SAFETY: `as_ref`: C2, L1: valid, aligned and initialised. H6: no compiled code runs meanwhile, and a change by
+        // the runtime needs `&mut self`.
+        let identity = unsafe { cont.as_ref() }.identity;
+        let revision = found.read(identity, ty, is_subtype)?;
+        Ok(Some(VMContObj { contref: cont.cast(), revision }))
     }
 
     /// Every continuation, in any state.

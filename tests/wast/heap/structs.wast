@@ -1,0 +1,113 @@
+;; Semantics, rule 15: continuation references are first-class: fields of structures, mutable or not, of a defined type and of
+;; the top and bottom types.
+
+(module
+  (type $f (func (param i32) (result i32))) (type $c (cont $f))
+  (tag $t (param i32) (result i32))
+  (type $s (struct (field i8) (field $k (mut (ref null $c))) (field $n (mut i64))))
+  (type $fixed (struct (field i32) (field (ref $c)) (field i16)))
+  (type $top (struct (field (mut contref)) (field (mut nullcontref))))
+  (type $wider (sub (struct (field (mut (ref null $c))))))
+  (type $narrower (sub $wider (struct (field (mut (ref null $c))) (field (ref null $c)))))
+  (global $kept (mut (ref null $s)) (ref.null $s))
+
+  (func $body (type $f) (local $x i32)
+    (local.set $x (suspend $t (i32.add (local.get 0) (i32.const 1))))
+    (i32.add (local.get $x) (suspend $t (i32.mul (local.get $x) (i32.const 2)))))
+  (elem declare func $body)
+  (func $make (result (ref $c)) (cont.new $c (ref.func $body)))
+  ;; Resumes what the field holds with a number, keeps what suspends in the field, and returns the payload or the result.
+  (func $step (param $s (ref $s)) (param $x i32) (result i32) (local $k (ref $c))
+    (block $h (result i32 (ref $c))
+      (resume $c (on $t $h) (local.get $x) (struct.get $s $k (local.get $s)))
+      (struct.set $s $k (local.get $s) (ref.null $c)) (return))
+    (local.set $k) (struct.set $s $k (local.get $s) (local.get $k)))
+
+  (func (export "steps") (result i32) (local $s (ref $s))
+    (local.set $s (struct.new $s (i32.const 7) (call $make) (i64.const 8)))
+    (i32.add (call $step (local.get $s) (i32.const 10))                                       ;; 11
+      (i32.add (i32.mul (i32.const 100) (call $step (local.get $s) (i32.const 20)))           ;; 40
+        (i32.add (i32.mul (i32.const 10000) (call $step (local.get $s) (i32.const 30)))       ;; 50
+          (i32.wrap_i64 (i64.mul (i64.const 1000000)
+            (i64.add (struct.get $s $n (local.get $s)) (i64.extend_i32_s (struct.get_s $s 0 (local.get $s))))))))))
+  ;; From one call to the next the field alone holds the reference.
+  (func (export "keep") (global.set $kept (struct.new $s (i32.const 0) (call $make) (i64.const 0))))
+  (func (export "step") (param i32) (result i32) (call $step (ref.as_non_null (global.get $kept)) (local.get 0)))
+  (func (export "holds-null") (result i32) (ref.is_null (struct.get $s $k (global.get $kept))))
+
+  (func (export "defaults") (result i32)
+    (i32.add
+      (ref.is_null (struct.get $s $k (struct.new_default $s)))
+      (i32.add (ref.is_null (struct.get $top 0 (struct.new_default $top)))
+        (ref.is_null (struct.get $top 1 (struct.new_default $top))))))
+  (func (export "resume-default") (result i32) (call $step (struct.new_default $s) (i32.const 0)))
+  (func (export "immutable") (result i32) (local $fixed (ref $fixed))
+    (local.set $fixed (struct.new $fixed (i32.const 3) (call $make) (i32.const 4)))
+    (block $h (result i32 (ref $c))
+      (resume $c (on $t $h) (i32.const 5) (struct.get $fixed 1 (local.get $fixed))) (unreachable))
+    (drop)
+    (i32.add (struct.get $fixed 0 (local.get $fixed)) (struct.get_u $fixed 2 (local.get $fixed))) (i32.add))
+  (func (export "top") (param i32) (result i32) (local $top (ref $top))
+    (local.set $top (struct.new $top (ref.null cont) (ref.null nocont)))
+    (if (local.get 0) (then (struct.set $top 0 (local.get $top) (call $make))))
+    (ref.is_null (struct.get $top 0 (local.get $top))))
+  (func (export "supertype") (result i32) (local $wider (ref $wider)) (local $k (ref $c))
+    (local.set $k (call $make))
+    (local.set $wider (struct.new $narrower (local.get $k) (local.get $k)))
+    (block $h (result i32 (ref $c))
+      (resume $c (on $t $h) (i32.const 5) (struct.get $wider 0 (local.get $wider))) (unreachable))
+    (local.set $k) (struct.set $wider 0 (local.get $wider) (local.get $k))
+    (block $h (result i32 (ref $c))
+      (resume $c (on $t $h) (i32.const 6) (struct.get $wider 0 (local.get $wider))) (unreachable))
+    (drop) (i32.add)
+    ;; The field that was not set holds the reference that the first resume consumed.
+    (ref.is_null (struct.get $narrower 1 (ref.cast (ref $narrower) (local.get $wider)))) (i32.add))
+
+  ;; A reference in a field is consumed with every copy of it.
+  (func (export "stale") (local $s (ref $s)) (local $k (ref $c))
+    (local.set $k (call $make))
+    (local.set $s (struct.new $s (i32.const 0) (local.get $k) (i64.const 0)))
+    (block $h (result i32 (ref $c)) (resume $c (on $t $h) (i32.const 5) (local.get $k)) (unreachable))
+    (drop) (drop)
+    (drop (call $step (local.get $s) (i32.const 1))))
+  (func (export "twice") (local $s (ref $s)) (local $k (ref null $c))
+    (local.set $s (struct.new $s (i32.const 0) (call $make) (i64.const 0)))
+    (local.set $k (struct.get $s $k (local.get $s)))
+    (drop (call $step (local.get $s) (i32.const 1)))
+    (drop (resume $c (i32.const 2) (local.get $k))))
+  ;; What is written after a later reference to the same continuation was written.
+  (func (export "stale-written-late") (local $s (ref $s)) (local $k (ref $c))
+    (local.set $k (call $make))
+    (local.set $s (struct.new $s (i32.const 0) (local.get $k) (i64.const 0)))
+    (drop (call $step (local.get $s) (i32.const 1)))
+    (global.set $kept (struct.new $s (i32.const 0) (local.get $k) (i64.const 0)))
+    (drop (call $step (local.get $s) (i32.const 2)))    ;; is usable nevertheless
+    (drop (call $step (ref.as_non_null (global.get $kept)) (i32.const 2))))
+  ;; For ever: the memory of the continuation serves others of the same and of another type meanwhile.
+  (type $v (func)) (type $vc (cont $v)) (func $nothing (type $v)) (elem declare func $nothing)
+  (func (export "stale-for-ever") (local $i i32)
+    (loop $again
+      (drop (call $step (struct.new $s (i32.const 0) (call $make) (i64.const 0)) (i32.const 1)))
+      (resume $vc (cont.new $vc (ref.func $nothing)))
+      (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000))))
+    (drop (call $step (ref.as_non_null (global.get $kept)) (i32.const 2)))))
+
+(assert_return (invoke "steps") (i32.const 15504011))
+(assert_return (invoke "keep"))
+(assert_return (invoke "step" (i32.const 1)) (i32.const 2))
+(assert_return (invoke "step" (i32.const 4)) (i32.const 8))
+(assert_return (invoke "holds-null") (i32.const 0))
+(assert_return (invoke "step" (i32.const 5)) (i32.const 9))
+(assert_return (invoke "holds-null") (i32.const 1))
+(assert_trap (invoke "step" (i32.const 5)) "null reference")
+(assert_return (invoke "defaults") (i32.const 3))
+(assert_trap (invoke "resume-default") "null reference")
+(assert_return (invoke "immutable") (i32.const 13))
+(assert_return (invoke "top" (i32.const 0)) (i32.const 1))
+(assert_return (invoke "top" (i32.const 1)) (i32.const 0))
+(assert_return (invoke "supertype") (i32.const 18))
+(assert_trap (invoke "stale") "continuation already consumed")
+(assert_trap (invoke "twice") "continuation already consumed")
+(assert_trap (invoke "stale-written-late") "continuation already consumed")
+(assert_trap (invoke "stale-for-ever") "continuation already consumed")
+(assert_trap (invoke "stale-for-ever") "continuation already consumed")
