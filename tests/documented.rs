@@ -62,7 +62,10 @@ const PAGES: &[(&str, &[Sentence])] = &[
             ("| the last ones of a store | {},", limits![MAX_HOT_STACKS]),
             ("if it may have fewer than {} |", limits![MAX_IDLE_STACKS]),
             ("| the others of a store | up to {} ", limits![MAX_IDLE_STACKS]),
+            ("| those of reclaimed continuations | up to {} more", limits![MAX_RECLAIMED_STACKS]),
             ("| in the engine | {} |", limits![MAX_WARM_STACKS]),
+            ("and more than one for each {} of objects", limits![OBJECTS_PER_CONTINUATION]),
+            ("alive after its last search ({} at least)", limits![MIN_SEARCHED]),
         ],
     ),
     (

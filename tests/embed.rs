@@ -561,8 +561,6 @@ fn stores_with_suspended_continuations_move_and_drop() {
     });
 }
 
-/// What is valid and not implemented ends in an error at compile time that says so: not in a panic, and
-/// not in a wrong value.
 /// Recursion to the end of stacks of every size, and arguments larger than the smallest: an error at worst.
 #[test]
 fn small_stacks() {

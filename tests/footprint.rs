@@ -264,7 +264,8 @@ fn arguments_of_a_store() {
             r#"(module (type $ft (func (param {params}))) (type $ct (cont $ft))
             (type $rf (func)) (type $rc (cont $rf))
             (func $f (type $ft)) (func $g (type $rf)) (elem declare func $f $g)
-            (func (export "many") (loop $l (drop (cont.new $ct (ref.func $f))) (br $l)))
+            (table $all 1 (ref null $ct))
+            (func (export "many") (loop $l (drop (table.grow $all (cont.new $ct (ref.func $f)) (i32.const 1))) (br $l)))
             (func (export "one") (resume $rc (cont.new $rc (ref.func $g)))))"#,
             params = "i64 ".repeat(1000),
         );

@@ -118,7 +118,7 @@ fn the_host_reads_and_writes_fields_of_structures() {
         assert_eq!(guest.call("step", &[suspended, Val::I32(9)]).unwrap_i32(), 9);
         // The host's use has consumed the field's reference, which still can be read.
         let stale = object.field(&mut guest.store, 1).unwrap();
-        for args in [["step", "step-struct"]].concat() {
+        for args in ["step", "step-struct"] {
             let first = if args == "step" { stale } else { object.into() };
             assert_eq!(
                 trap(guest.try_call(args, &[first, Val::I32(1)])),

@@ -23,9 +23,9 @@ const MAKE_EXTERN: u32 = EVENTS.len() as u32;
 const GC: u32 = MAKE_EXTERN + 1;
 const FIXED_IMPORTS: u32 = GC + 1;
 const PROBE_TYPE: u32 = FIXED_IMPORTS;
-/// The module's own functions before those of the program are the probes, one that counts fuel, and for each shelf one that gets
-/// and one that sets.
-const FIXED_FUNCTIONS: u32 = PROBES + 1;
+/// The module's own functions before those of the program are the probes, one that counts fuel, for each shelf one that gets and
+/// one that sets, and one that clears all globals and shelves.
+const FIXED_FUNCTIONS: u32 = PROBES + 2;
 
 /// The first global counts fuel; those of the program come after it, and then one for each shelf, which holds its object.
 const FUEL_GLOBAL: u32 = 0;
@@ -60,6 +60,7 @@ pub(crate) fn encode(program: &Program) -> Vec<u8> {
         functions.function(encoder.shelf_types(shelf).get);
         functions.function(encoder.shelf_types(shelf).set);
     }
+    functions.function(encoder.fixed_type(GC));
     for function in &program.functions {
         functions.function(function.sig as u32);
     }
@@ -101,6 +102,7 @@ pub(crate) fn encode(program: &Program) -> Vec<u8> {
         code.function(&encoder.shelf_function(shelf, false));
         code.function(&encoder.shelf_function(shelf, true));
     }
+    code.function(&encoder.clear_function());
     for function in &program.functions {
         let locals = function.locals.iter().map(|&ty| encoder.val_type(ty));
         let mut body = wasm::Function::new_with_locals_types(locals);
@@ -202,6 +204,25 @@ impl Encoder<'_> {
         function
     }
 
+    /// Makes all references null that globals and shelves hold.
+    fn clear_function(&self) -> wasm::Function {
+        let mut function = wasm::Function::new([]);
+        let mut body = function.instructions();
+        for (global, &ty) in (FUEL_GLOBAL + 1..).zip(&self.program.globals) {
+            if let ValType::Ref(reference) = self.val_type(ty) {
+                body.ref_null(reference.heap_type).global_set(global);
+            }
+        }
+        for (index, shelf) in self.program.shelves.iter().enumerate() {
+            for place in 0..shelf.len as i32 {
+                body.i32_const(place).ref_null(self.heap_type(shelf.ty));
+                body.call(self.fuel_function() + 2 + 2 * index as u32);
+            }
+        }
+        body.end();
+        function
+    }
+
     fn shelf_global(&self, shelf: usize) -> u32 {
         FUEL_GLOBAL + 1 + (self.program.globals.len() + shelf) as u32
     }
@@ -285,6 +306,7 @@ impl Encoder<'_> {
                 exports.export(&format!("callback{index}"), wasm::ExportKind::Func, function);
             }
         }
+        exports.export("clear", wasm::ExportKind::Func, self.function(Callee::Local(0)) - 1);
         for tag in 0..self.program.tags.len() as u32 {
             exports.export(&format!("tag{tag}"), wasm::ExportKind::Tag, tag);
         }
@@ -305,6 +327,7 @@ impl Encoder<'_> {
             .chain(numbered("probe", PROBES as usize))
             .chain(["fuel".to_string()])
             .chain((0..program.shelves.len()).flat_map(|n| [format!("get{n}"), format!("set{n}")]))
+            .chain(["clear".to_string()])
             .chain(numbered("f", program.functions.len()));
         let mut types = numbered("ft", program.sigs.len()).chain(numbered("ct", program.conts.len()));
         let mut names = wasm::NameSection::new();

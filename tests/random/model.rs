@@ -118,6 +118,8 @@ pub(crate) fn run(program: &Program) -> Option<Outcome> {
         machine.count(&format!("end: {kind}"));
         machine.trace.push(end);
     }
+    // Nothing runs, and the references in globals and on shelves are dropped.
+    machine.trace.push("0 alive".to_string());
     Some(Outcome { trace: machine.trace, stats: machine.stats })
 }
 

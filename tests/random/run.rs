@@ -7,7 +7,8 @@
 //! | `gc` | collects garbage |
 //! | `hostN` | appends its arguments to the trace, calls the export `callbackN` if any, returns constants |
 //!
-//! The exports `run0`, `run1` and so on are called one after another, in one store.
+//! The exports `run0`, `run1` and so on are called one after another, in one store. In the end `clear` drops all references, so that
+//! nothing can resume a continuation any more, and a collection counts the continuations.
 
 use crate::program::{Callee, Exception, Value, host_result, list};
 use std::rc::Rc;
@@ -81,6 +82,9 @@ fn run_all(store: &mut Store<State>, module: &[u8]) -> Result<()> {
     store.data_mut().tags = tags;
     for n in 0.. {
         let Some(entry) = instance.get_func(&mut *store, &format!("run{n}")) else { break };
+        // What the host holds of an entry's results, and of the exception that ended it, ends with the entry.
+        let mut scope = RootScope::new(&mut *store);
+        let store = &mut scope.as_context_mut();
         let mut results = vec![Val::I32(0); entry.ty(&*store).results().len()];
         let line = match entry.call(&mut *store, &[], &mut results) {
             Ok(()) => {
@@ -101,6 +105,13 @@ fn run_all(store: &mut Store<State>, module: &[u8]) -> Result<()> {
             },
         };
         store.data_mut().trace.push(line);
+    }
+    // Scripts of earlier failures need not have this.
+    if let Some(clear) = instance.get_func(&mut *store, "clear") {
+        clear.call(&mut *store, &[], &mut [])?;
+        store.gc(None)?;
+        let alive = store.continuation_statistics().alive;
+        store.data_mut().trace.push(format!("{alive} alive"));
     }
     Ok(())
 }
@@ -176,7 +187,11 @@ fn seen(store: &mut StoreContextMut<'_, State>, value: &Val) -> Result<Value> {
             let payload: Result<Vec<Value>> = fields.iter().map(|field| seen(store, field)).collect();
             Value::Exn(Some(Rc::new(Exception { tag: number.context("an unknown tag")?, payload: payload? })))
         }
-        Val::ContRef(reference) => Value::Cont(reference.as_ref().map(|_| 0)),
+        Val::ContRef(None) => Value::Cont(None),
+        Val::ContRef(Some(reference)) => {
+            reference.unroot(&*store);
+            Value::Cont(Some(0))
+        }
         Val::AnyRef(_) => bail!("programs have no anyref"),
     })
 }

@@ -184,6 +184,11 @@ impl<T> Wasm<T> {
     pub(crate) fn alive(&self) -> usize {
         self.statistics().alive
     }
+
+    /// Ends what nothing can resume any more.
+    pub(crate) fn collect(&mut self) {
+        self.store.gc(None).expect("collections succeed");
+    }
 }
 
 /// The call ended at a limit, which its error names.

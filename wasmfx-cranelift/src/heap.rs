@@ -1,5 +1,6 @@
 //! References to continuations in the objects of a garbage collector: `wasmfx_runtime::abi` has their format, and C6, which says
-//! what is checked. Neither a read nor a write calls the runtime, unless a type has subtypes.
+//! what is checked. A read or a write calls the runtime only if the field's type may have subtypes (it is not final), and the
+//! continuation is known to have another type.
 //!
 //! ```text
 //!   reference: contref, revision   --write-->   field: number, revision   --read-->   reference

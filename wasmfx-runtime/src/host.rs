@@ -1,8 +1,11 @@
 //! The interface by which this crate uses the engine that it is part of.
 
-use crate::abi::{VMContRef, VMEntryState};
+use crate::abi::{Backend, VMContRef, VMEntryState};
+use crate::arch::SavedRegisters;
 use crate::error::Error;
+use crate::stack::PooledStack;
 use crate::store::Continuations;
+use std::ptr::NonNull;
 
 /// A store of the engine, seen from a libcall that one of its Wasm functions made.
 ///
@@ -45,6 +48,16 @@ pub unsafe trait Host: 'static {
     /// Sets what [`Host::stack_limit`] returns.
     fn set_stack_limit(&mut self, limit: usize);
 
+    /// Ends the continuations that nothing can resume any more, as if by a search ([`Continuations::search`]) that has found `keep`
+    /// and the values with which `keep` is about to be resumed. Returns whether there were any.
+    ///
+    /// # Safety
+    ///
+    /// 1. `keep` is a fresh continuation of this store.
+    /// 2. Its arguments are in its buffer, bound or not, except that the last one may be missing if it is a reference to a
+    ///    continuation.
+    unsafe fn reclaim(&mut self, keep: NonNull<VMContRef>) -> bool;
+
     /// Notes why Wasm is about to be unwound.
     fn note_trap(&mut self, error: Error);
 
@@ -67,4 +80,34 @@ pub unsafe trait Host: 'static {
         len: usize,
         stack_limit: usize,
     ) -> bool;
+}
+
+/// Takes a stack for `cont`. If there is none, takes one of the continuations that nothing can resume any more.
+///
+/// # Errors
+///
+/// If there is none even so.
+///
+/// # Safety
+///
+/// 1 and 2 of [`Host::reclaim`].
+pub(crate) unsafe fn take_stack<H: Host>(
+    host: &mut H,
+    cont: NonNull<VMContRef>,
+) -> Result<PooledStack, Error> {
+    let error = match host.continuations().take_stack() {
+        Err(error) => error,
+        taken => return taken,
+    };
+    let mut registers = SavedRegisters::EMPTY;
+    registers.save();
+    if host.continuations().backend() == Backend::Libcall {
+        // The libcall that starts a continuation is on the stack of Wasm that calls it, where the native backend's is a host
+        // call. SAFETY: the write: H2, C2: the current stack's `VMContRef` is valid and aligned. Nothing borrows it.
+        unsafe { (*host.current()).control.sp = (&raw const registers).expose_provenance() };
+    }
+    // SAFETY: of `reclaim`: 1 and 2: this function's.
+    let reclaimed = unsafe { host.reclaim(cont) };
+    std::hint::black_box(&registers);
+    if reclaimed { host.continuations().take_stack() } else { Err(error) }
 }

@@ -57,9 +57,13 @@
 //! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost running continuation, and the
 //!   `parent_control.sp` of that continuation is an address at or below the end of the initial stack's live frames. With the
 //!   native backend it is that end (N1). The libcall backend uses no other field of that `parent_control`.
+//! * **S4, values.** While a stack waits for the host, all values that Wasm keeps on that stack are at or above the `control.sp` of
+//!   its `VMContRef`. Wasm may also keep values in registers that its callees preserve. Each such register is saved at or above
+//!   `control.sp`: in a frame between Wasm and `on_host_stack`, or in [`Job::registers`]. The builtins of the libcall backend stay on
+//!   the stack. Where they search for continuations, `host::take_stack` sees to S4.
 
 use crate::abi::{VMContRef, VMContinuationContext};
-use crate::arch;
+use crate::arch::{self, SavedRegisters};
 use crate::check;
 use crate::cont::Continuation;
 use crate::fiber::HostCall;
@@ -69,7 +73,10 @@ use std::ptr::NonNull;
 
 /// The closure that [`on_host_stack`] calls, and the place for its result. A job must not move, because the code on the initial
 /// stack has the job's address.
+#[repr(C)]
 struct Job<R, F> {
+    /// The registers that Wasm has left to the host to preserve (S4). The first field, so that all that was saved before lies above.
+    registers: SavedRegisters,
     f: ManuallyDrop<F>,
     result: MaybeUninit<R>,
 }
@@ -109,24 +116,29 @@ pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
     current: *mut VMContRef,
     f: F,
 ) -> R {
-    let mut job = Job { f: ManuallyDrop::new(f), result: MaybeUninit::uninit() };
-    let this = (&raw mut job).cast();
+    let mut job =
+        Job { registers: SavedRegisters::EMPTY, f: ManuallyDrop::new(f), result: MaybeUninit::uninit() };
+    job.registers.save();
+    let this = (&raw mut job).cast::<()>();
     // SAFETY: of `is_continuation`: this function's 3, as the current stack is a running continuation or the initial
     // stack. `new_unchecked`: a continuation is not null. Of `leave_continuation`: 1: this function's 1 to 3; 2: as of
     // `run`, which returns where `f` does: this function's 4. Of `run`: 1: `this` is a job of the same type, which
     // nothing uses meanwhile; 2: one of the two calls is made, and `f` is in a `ManuallyDrop`. `assume_init`: `run` has
-    // written the result.
+    // written the result. The write: 3 (C2): `current` is a stack of the store: valid and aligned. Nothing borrows it
+    // while Wasm runs.
     unsafe {
         if VMContRef::is_continuation(current) {
             leave_continuation(context, NonNull::new_unchecked(current), Job::<R, F>::run, this);
         } else {
+            (*current).control.sp = this.expose_provenance();
             Job::<R, F>::run(this);
         }
         job.result.assume_init()
     }
 }
 
-/// Calls `call(data)` on the initial stack if the caller is on the stack of `current`, and otherwise on the caller's stack.
+/// Calls `call(data)` on the initial stack if the caller is on the stack of `current`, and otherwise on the caller's stack. `data` is
+/// on the caller's stack, and notes as S4 says where Wasm has left the stack of `current`.
 ///
 /// # Safety
 ///
@@ -143,7 +155,7 @@ unsafe fn leave_continuation(
     // context: valid, aligned and initialised. Nothing borrows either mutably while Wasm runs. `call`: 2.
     // * Of `no_continuations_stack`: 1: this function's 1; 2: nothing borrows a continuation mutably while Wasm runs.
     // * Of `host_stack`: 1: this function's 1; 2: S3; 3: nothing borrows a continuation mutably while Wasm runs.
-    // * `parent_control`: S3, C2: `outermost` is a running continuation: valid, aligned and initialised.
+    // * `control`: 1 (C2): as above. `parent_control`: S3, C2: `outermost` is a running continuation: valid, aligned and initialised.
     // * Of `call_on`: 1: S3, N1: below `parent_control.sp` the initial stack is free, down to its guard, until the
     //   parent of `outermost` goes on; 2: this function's 2.
     // * Of `call_below`: 1: this function's 1, as the stack pointer is in the stack of `current`, and without `call_on`
@@ -156,6 +168,7 @@ unsafe fn leave_continuation(
             check::no_continuations_stack(backend, current.as_ptr());
             return call(data);
         }
+        (*current.as_ptr()).control.sp = data.expose_provenance();
         let outermost = (*context.as_ptr()).initial.child();
         check::host_stack(backend, current.as_ptr(), outermost);
         if arch::CALLS_ON {

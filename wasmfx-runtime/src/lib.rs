@@ -8,13 +8,14 @@
 //! | `host.rs` | what the engine must provide, H1 to H6 |
 //! | `cont.rs` | one continuation and its life, invariants L1 to L4 |
 //! | `heap.rs` | references in objects of a garbage collector, as the host reads and writes them |
+//! | `search.rs` | which continuations something can still resume, R1 |
 //! | `store/` | the continuations of a store, and the idle stacks that it keeps |
 //! | `pool/` | the stacks of an engine: which are free, and what memory idle ones keep |
 //! | `stack/` | the memory of stacks, invariants M1 and M2 |
 //! | `fiber.rs` | what a continuation of the libcall backend has besides: a stack and a fiber |
 //! | `libcall.rs` | the portable backend: each switch is a call into this crate, on wasmtime-fiber |
 //! | `native.rs` | what the backend in compiled code leaves to this crate, invariants N1 to N5 |
-//! | `hostcall.rs` | how host calls leave a continuation's stack, invariants S1 to S3 |
+//! | `hostcall.rs` | how host calls leave a continuation's stack, invariants S1 to S4 |
 //! | `arch/` | the few instructions per architecture that host calls and the native backend need |
 //! | `walk.rs` | frames and roots of active and suspended stacks |
 //! | `check.rs` | independent checks of the chain of stacks, in debug builds |
@@ -57,6 +58,8 @@ pub mod native;
 #[cfg(feature = "runtime")]
 mod pool;
 #[cfg(feature = "runtime")]
+mod search;
+#[cfg(feature = "runtime")]
 mod stack;
 #[cfg(feature = "runtime")]
 mod store;
@@ -70,6 +73,7 @@ pub use self::{
     heap::HeapReference,
     host::Host,
     pool::{PoolConfig, StackPool},
+    search::{Found, Search},
     stack::Guards,
     store::{Continuations, Statistics},
 };

@@ -43,7 +43,7 @@ use crate::check;
 use crate::cont::Continuation;
 use crate::error::Error;
 use crate::fiber::{Fiber, FiberPart, FiberSuspend, HostCall, Signal};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::limits::FIBER_FRAMES;
 use std::ptr::{self, NonNull};
 
@@ -79,7 +79,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
     // switch, and that of the fiber is shared.
     // * Of `active_chain`: 1: H2 and this function's 1, before the switches and after; 2: no continuation is borrowed.
     // * Of `is_continuation`: H2: `parent` is the current stack.
-    // * Of `make_ready`: 1 and 2: this function's 2.
+    // * Of `make_ready`: 1 and 2: this function's 2; 3: this function's 3.
     // * Of `link`: 1: `make_ready` has accepted `inner`, here or in `switch`; 2: H2; 3: this function's 4;
     //   4: `parent_entry` points to that place.
     // * Of `enter`: `inner` is the argument of `link`.
@@ -193,19 +193,21 @@ unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
 ///
 /// 1. `cont` is a continuation of the host's store.
 /// 2. It is fresh or suspended.
+/// 3. If it is fresh, requirement 2 of [`Host::reclaim`] holds.
 unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Result<(), Error> {
     // SAFETY: `&mut`: 1 (C2, L1): `cont` points to a `Continuation`: valid, aligned and initialised; 2: it does not
     // run, so that nothing else borrows it.
     let this = unsafe { &mut *cont.as_ptr() };
     if this.vm.state() == VMContState::Suspended {
-        // SAFETY: of `captured_chain`: 1: this function's 1, and the state; 2: `this` is not used afterwards, and the
-        // stacks that were captured with it do not run either.
+        // SAFETY: of `captured_chain`: 1: this function's 1, and the state; 2: nothing borrows it, and the stacks that
+        // were captured with it do not run either.
         unsafe { check::captured_chain(cont.as_ptr().cast()) };
         return Ok(());
     }
     assert_eq!(this.vm.state(), VMContState::Fresh, "C1: only these have usable references");
     this.fiber_part()?;
-    let mut stack = host.continuations().take_stack()?;
+    // SAFETY: of `take_stack`: 1: this function's 1, and the assertion; 2: this function's 3.
+    let mut stack = unsafe { host::take_stack(host, cont.cast()) }?;
     let fiber = stack.fiber_stack().and_then(|fiber_stack| {
         Fiber::new(fiber_stack, body::<H>).map_err(|(error, fiber_stack)| {
             stack.restore(fiber_stack);
@@ -220,7 +222,8 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
         }
     };
     let wasm_stack = host.continuations().pool().wasm_stack();
-    let part = this.fiber_part()?;
+    // SAFETY: `&mut`: as above: the search, if there was one, has ended other continuations and not this one.
+    let part = unsafe { &mut *cont.as_ptr() }.fiber_part()?;
     (part.stack, part.fiber, part.wasm_stack) = (Some(stack), Some(fiber), wasm_stack);
     Ok(())
 }
@@ -375,6 +378,7 @@ unsafe fn capture<H: Host>(
     // used afterwards.
     unsafe {
         let this = &mut *inner.as_ptr();
+        this.control.sp = arch::stack_pointer() - FIBER_FRAMES;
         this.entry = host.entry();
         this.last_ancestor = last.as_ptr().cast();
         this.values = VMPayloads { data: payload, length: 0, capacity };
@@ -493,7 +497,7 @@ pub unsafe fn switch<H: Host>(
     let found = search(host, |frame| unsafe { VMResumeFrame::has_switch(frame, tag) }.then_some(()));
     // SAFETY: `&mut` for `values`: 3 (C2): `target` is valid, aligned and initialised. It does not run, so that nothing
     // else borrows it. `add` and the write: C3: the assertion: `data` has an aligned slot at `place`.
-    // * Of `make_ready`: 1 and 2: this function's 3.
+    // * Of `make_ready`: 1 to 3: this function's 3.
     // * Of `capture`: 1: `search` went from the current stack outwards; 2: this function's 2.
     // * Of `fiber_of`: 1: this function's 1; 2: L2: it was running until now; 3: no borrow of the field lasts.
     // * `&mut` for `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is

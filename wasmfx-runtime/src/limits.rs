@@ -4,9 +4,9 @@ use crate::abi::{MAX_HOST_CALL_FRAME, SLOT_SIZE};
 
 /// The most continuations that a store may hold, unless the engine's configuration says otherwise.
 ///
-/// A fresh continuation costs 320 bytes (`cont.rs` asserts this) and a place of 8 in a table. If its function has more than three parameters or results, the
-/// continuation costs 16 bytes more for each of them, whichever are more. It lives as long as its store unless it is run. Without
-/// a limit, a loop over `cont.new` takes all memory of the host.
+/// A fresh continuation costs 320 bytes (`cont.rs` asserts this), and 8 to 16 in a table. If its function has more than three
+/// parameters or results, the continuation costs 16 bytes more for each of them, whichever are more. Without a limit, a program that
+/// keeps continuations takes all memory of the host.
 pub const MAX_CONTINUATIONS: u32 = 1 << 21;
 
 /// The most slots of 16 bytes that the argument buffers of a store's live continuations may have together: 1 GiB. The slots in
@@ -20,6 +20,22 @@ const _: () = assert!(SLOT_SIZE == 16 && MAX_SLOTS as u64 * SLOT_SIZE as u64 == 
 /// continuation itself.
 pub const MAX_KEPT_SLOTS: usize = 16;
 const _: () = assert!(MAX_KEPT_SLOTS * SLOT_SIZE == 256);
+
+/// The fewest continuations that a store has when it searches, without being asked, for those that nothing can resume any more.
+///
+/// A search takes a few microseconds besides what it takes for each continuation: with fewer, this would be the larger part.
+pub const MIN_SEARCHED: usize = 512;
+
+/// The most stacks of reclaimed continuations that a store keeps, with all memory that they touched, besides its
+/// [other idle stacks](MAX_IDLE_STACKS). A store that abandons continuations takes about [`MIN_SEARCHED`] stacks and gets them back
+/// by the next search, again and again.
+pub const MAX_RECLAIMED_STACKS: usize = 2 * MIN_SEARCHED;
+
+/// A store searches, without being asked, only if it has a continuation for each so many bytes of objects. Before a `cont.new` all
+/// continuations count that it has room for; before a collection, only those that wait and were not found by the last search. A
+/// suspended continuation takes about as many bytes of memory. So
+/// what waits to be reclaimed takes about as much memory as those objects, at most.
+pub const OBJECTS_PER_CONTINUATION: usize = 4 << 10;
 
 /// The number of continuations in one allocation of a store.
 pub const CHUNK: usize = 64;

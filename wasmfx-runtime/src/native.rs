@@ -71,7 +71,7 @@ use crate::arch;
 use crate::check;
 use crate::cont::Continuation;
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::{self, Host};
 use std::ptr::NonNull;
 
 /// Gives a fresh continuation a stack, and sets `control` so that a switch enters its entry code. The continuation stays fresh.
@@ -84,6 +84,7 @@ use std::ptr::NonNull;
 ///
 /// 1. `cont` is a fresh continuation of the host's store, without a stack. The store's backend is native.
 /// 2. Compiled code has stored its entry in `control.pc`.
+/// 3. Requirement 2 of [`Host::reclaim`] holds.
 pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(), Error> {
     // SAFETY: `&mut`: 1 (C2, L1): `cont` points to a `Continuation`: valid, aligned and initialised. A fresh
     // continuation does not run, so that nothing else borrows it.
@@ -94,10 +95,14 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     // the chain.
     unsafe { check::active_chain(Backend::Native, host.current()) };
     assert!(this.vm.stack.is_null(), "what starts is resumed at once");
-    let continuations = host.continuations();
-    let Ok(stack) = continuations.take_stack()?.into_header() else {
+    // SAFETY: of `take_stack`: 1: this function's 1; 2: this function's 3.
+    let stack = unsafe { host::take_stack(host, cont) }?;
+    let Ok(stack) = stack.into_header() else {
         unreachable!("this build's stacks are wasmtime-fiber's: it has no native backend")
     };
+    // SAFETY: `&mut`: as above: `take_stack` has ended other continuations, and not this one.
+    let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
+    let continuations = host.continuations();
     this.vm.stack = stack.as_ptr();
     // The entry code pushes the frame pointer below the return address.
     this.vm.control.sp = VMStackHeader::return_address(stack.as_ptr()).expose_provenance();

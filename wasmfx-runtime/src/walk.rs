@@ -1,7 +1,8 @@
-//! Frames and roots of the stacks that are not current.
+//! Where a store's stacks have frames, values and roots.
 //!
-//! A walk of a stack begins where the stack left Wasm and ends where it entered Wasm. A [`VMEntryState`] holds both places. The
-//! engine walks the current stack by itself, and this module finds the others.
+//! A walk of frames begins where the stack left Wasm and ends where it entered Wasm. A [`VMEntryState`] holds both places. The engine
+//! walks the frames of the current stack by itself, and this module finds those of the others. A search for continuations reads words
+//! and no frames: [`active_values`] and [`suspended_values`] say where, the current stack included.
 //!
 //! ```text
 //! libcall   active:     current --parent_entry--> its parent's --parent_entry--> ... the entry from the host
@@ -11,6 +12,8 @@
 //! ```
 
 use crate::abi::{Backend, VMContRef, VMContState, VMControlContext, VMEntryState, VMStackHeader};
+use crate::cont::Continuation;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 /// The frame pointer at which the frames on the stack of `current` end. `last_entry_fp` is the frame pointer of the trampoline
@@ -108,6 +111,105 @@ pub unsafe fn suspended_stacks(
             Some(entry)
         })
     }
+}
+
+/// Ranges of addresses that hold all live values of Wasm, and other words, on the stacks of one entry from the host. The first range
+/// is on the current stack, which Wasm left for the host. The others are on the stacks of its ancestors. `left_at` is where Wasm has
+/// left the current stack (S4), or `None` if there is no frame of Wasm on it. `last_entry_fp` is as for [`entry_fp`]. The ranges are
+/// readable memory, to which nothing writes while 2 holds.
+///
+/// ```text
+///   current                     parent
+///   | Wasm                |     | Wasm                   |  <- entry_fp
+///   | trampoline to host  |     | resume current         |
+///   | host: on_host_stack |     +------------------------+  <- current.parent_control.sp
+///   +---------------------+  <- left_at
+/// ```
+///
+/// The drawing is of the native backend. With the libcall backend the ranges of ancestors begin lower: below the frames of the
+/// builtin `resume` and of wasmtime-fiber.
+///
+/// # Safety
+///
+/// 1. Requirement 1 of [`active_parents`].
+/// 2. Requirement 2 of [`active_parents`].
+/// 3. `left_at` is as S4 says.
+pub unsafe fn active_values(
+    backend: Backend,
+    current: *mut VMContRef,
+    left_at: Option<usize>,
+    last_entry_fp: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let top = left_at.map(|left_at| {
+        // SAFETY: of `entry_fp` and `is_continuation`: 1. `stack_range`: C2, L1: a continuation: valid, aligned and
+        // initialised.
+        unsafe {
+            let known = !VMContRef::is_continuation(current)
+                || (*current.cast::<Continuation>()).stack_range(backend).contains(&left_at);
+            assert!(known, "S4: a continuation's stack was left on that stack");
+            left_at..entry_fp(backend, current, last_entry_fp)
+        }
+    });
+    let mut cont = current;
+    let parents = std::iter::from_fn(move || {
+        // SAFETY: as in `active_parents`: `this` is a running continuation: valid, aligned and initialised, as is what
+        // `parent_entry` points to with the libcall backend. Of `entry_fp`: the parent is a stack of the same store.
+        unsafe {
+            if !VMContRef::is_continuation(cont) {
+                return None;
+            }
+            let this = cont;
+            cont = (*this).parent;
+            Some(match backend {
+                Backend::Native => (*this).parent_control.sp..entry_fp(backend, cont, last_entry_fp),
+                Backend::Libcall => {
+                    let left_at = switched_at(this).unwrap_or((*this).parent_control.sp);
+                    left_at..(*(*this).parent_entry).entry_fp.max(left_at)
+                }
+            })
+        }
+    });
+    top.into_iter().chain(parents)
+}
+
+/// Ranges of addresses that hold all live values of Wasm, and other words, on the stacks that were captured in the suspended
+/// continuation `cont`. The ranges are readable memory, to which nothing writes while 2 holds.
+///
+/// # Safety
+///
+/// 1 and 2 of [`suspended_stacks`].
+pub unsafe fn suspended_values(
+    backend: Backend,
+    cont: NonNull<VMContRef>,
+) -> impl Iterator<Item = Range<usize>> {
+    // SAFETY: as in `suspended_stacks`: `this` is `cont` or was captured with it: valid, aligned and initialised. L2: each
+    // has a stack. With the libcall backend, `parent_entry` of each but the last points to `entry` of the next.
+    unsafe {
+        let last = (*cont.as_ptr()).last_ancestor;
+        let mut next = Some((cont.as_ptr(), (*cont.as_ptr()).control.sp));
+        std::iter::from_fn(move || {
+            let (this, left_at) = next?;
+            next = (this != last).then(|| ((*this).parent, (*this).parent_control.sp));
+            Some(match backend {
+                Backend::Native => left_at..VMStackHeader::entry_fp((*this).stack),
+                Backend::Libcall => {
+                    let left_at = switched_at(this).unwrap_or(left_at);
+                    left_at..(*this).entry.entry_fp.max(left_at)
+                }
+            })
+        })
+    }
+}
+
+/// The stack pointer at which the fiber of `cont`, or what has resumed this fiber, waits for the other one: whichever does not run.
+/// `None` if this build does not know where wasmtime-fiber keeps that address.
+///
+/// # Safety
+///
+/// `cont` is a running or suspended continuation of a live store of the libcall backend.
+unsafe fn switched_at(cont: *mut VMContRef) -> Option<usize> {
+    // SAFETY: `&`: C2, L1: this function's requirement: valid, aligned and initialised. The walk runs nothing meanwhile.
+    unsafe { (*cont.cast::<Continuation>()).resumer_sp() }
 }
 
 /// The entry state of a stack of the native backend. The stack was left at `control`, and its frames end at `entry_fp`.

@@ -1,10 +1,13 @@
-//! `cargo xtask bench`: runs the suite beside Wasmtime as published and V8, and writes the report.
+//! `cargo xtask bench`: runs the suite beside Wasmtime as published and V8, or the Kotlin programs in both forms, and writes
+//! the report.
 
 use crate::schema::{Machine, Results, UNPATCHED, V8, variable};
-use crate::{chart, report, run, setup, tools};
+use crate::{chart, kotlin, report, run, setup, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -12,12 +15,18 @@ use std::process::{Command, ExitCode};
 const REPORT: &str = "benches/REPORT.md";
 /// The chart, beside it.
 const CHART: &str = "benches/report.svg";
+/// The chart of the Kotlin programs, beside it.
+const KOTLIN_CHART: &str = "benches/kotlin.svg";
+
+/// How many rounds of the Kotlin programs there are, unless the user says how many.
+const ROUNDS: NonZero<usize> = NonZero::new(5).unwrap();
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// Only benchmarks with this in their names: prints the tables, and writes no report
+    /// Only benchmarks or Kotlin programs with this in their names: prints the tables, and writes no report
     filter: Option<String>,
-    /// Few samples, and without criterion's own measurements: prints the tables, and writes no report
+    /// Few samples (of the Kotlin programs, one round), and without criterion's own measurements: prints the tables, and
+    /// writes no report
     #[arg(long)]
     quick: bool,
     /// A node whose V8 has stack switching behind `--experimental-wasm-wasmfx`; without one, V8 is left out
@@ -26,10 +35,24 @@ pub struct BenchArgs {
     /// Measure nothing: take the results from this file, which another run left
     #[arg(long, value_name = "FILE", conflicts_with = "quick")]
     from: Option<PathBuf>,
+    /// Measure the Kotlin programs instead, as state machines and with stack switching: CPU time and peak memory
+    ///
+    /// Builds the programs of `tests/kotlin` with `ci/kotlin.sh --build-only` (npm, node and a JDK), compiles each module
+    /// once with the native backend, and runs the programs at their size `large`. A round runs each program in both
+    /// forms. Writes the section "Kotlin" of `benches/REPORT.md` and `benches/kotlin.svg`, and leaves the rest of the
+    /// report as it is. A run without this option leaves that section as it is. `--node` has no effect on this.
+    #[arg(long)]
+    kotlin: bool,
+    /// How many rounds of the Kotlin programs
+    #[arg(long, value_name = "N", default_value_t = ROUNDS, requires = "kotlin", conflicts_with_all = ["quick", "from"])]
+    rounds: NonZero<usize>,
 }
 
 /// Measures, and writes the report.
 pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
+    if args.kotlin {
+        return bench_kotlin(args);
+    }
     let results = match &args.from {
         Some(file) => Results::read(file)?,
         None => measure(args)?,
@@ -46,6 +69,25 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
             );
             write(&tools::root(), &results)?;
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Measures the Kotlin programs, and writes their section of the report.
+fn bench_kotlin(args: &BenchArgs) -> Result<ExitCode> {
+    let filter = args.filter.as_deref();
+    let results = match &args.from {
+        Some(file) => kotlin::Results::read(file)?,
+        None => {
+            let rounds = if args.quick { 1 } else { args.rounds.get() };
+            kotlin::measure(filter, rounds, args.quick)?
+        }
+    };
+    match filter {
+        Some(filter) => print!("{}", kotlin::report::times(&results.only(filter)?)),
+        // One round is no report.
+        None if results.quick => print!("{}", kotlin::report::times(&results)),
+        None => write_kotlin(&tools::root(), &results)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -104,16 +146,42 @@ fn v8_version(node: &PathBuf) -> Result<String> {
 
 /// Writes the report, the chart, and the README's part of them.
 fn write(root: &Path, results: &Results) -> Result<()> {
-    let chart = Path::new(CHART).file_name().context("the chart has a name")?.to_string_lossy();
-    let path = root.join("README.md");
-    let readme = fs::read_to_string(&path).context("cannot read README.md")?;
+    let readme = fs::read_to_string(root.join("README.md")).context("cannot read README.md")?;
+    // The Kotlin programs are measured by other runs: the new report has the old one's section of them.
+    let old = match fs::read_to_string(root.join(REPORT)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        old => old.with_context(|| format!("cannot read {REPORT}"))?,
+    };
+    let kotlin = kotlin::report::split(&old).1;
+    let report = kotlin::report::join(&report::report(results, &file_name(CHART)?), kotlin);
     // All is made before anything is written.
     let files = [
-        (root.join(REPORT), report::report(results, &chart)),
-        (root.join(CHART), chart::svg(results)?),
-        (path, report::readme(&readme, results, REPORT, CHART)?),
+        (REPORT, report),
+        (CHART, chart::svg(results)?),
+        ("README.md", report::readme(&readme, results, REPORT, CHART)?),
     ];
+    write_files(root, &files)
+}
+
+/// Writes the report's section of the Kotlin programs, and its chart.
+fn write_kotlin(root: &Path, results: &kotlin::Results) -> Result<()> {
+    let old = fs::read_to_string(root.join(REPORT))
+        .with_context(|| format!("cannot read {REPORT}: `cargo xtask bench` writes it"))?;
+    let section = kotlin::report::section(results, &file_name(KOTLIN_CHART)?);
+    let files =
+        [(REPORT, kotlin::report::join(&old, &section)), (KOTLIN_CHART, kotlin::chart::svg(results)?)];
+    write_files(root, &files)
+}
+
+/// The name of a chart, as a report beside it refers to it.
+fn file_name(chart: &str) -> Result<String> {
+    Ok(Path::new(chart).file_name().context("the chart has a name")?.to_string_lossy().into_owned())
+}
+
+/// Writes files: paths relative to `root`, and texts.
+fn write_files(root: &Path, files: &[(&str, String)]) -> Result<()> {
     for (path, text) in files {
+        let path = root.join(path);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("Wrote {}", path.display());
     }
@@ -144,7 +212,18 @@ mod tests {
         write(&root, &results()).unwrap();
         let [report, chart, readme] =
             [REPORT, CHART, "README.md"].map(|path| fs::read_to_string(root.join(path)).unwrap());
+        let kotlin = kotlin::Results::parse(kotlin::SAMPLE).unwrap();
+        write_kotlin(&root, &kotlin).unwrap();
+        // The suite again: it leaves the section.
+        write(&root, &results()).unwrap();
+        let [both, kotlin_chart] =
+            [REPORT, KOTLIN_CHART].map(|path| fs::read_to_string(root.join(path)).unwrap());
+        fs::remove_file(root.join(REPORT)).unwrap();
+        assert!(write_kotlin(&root, &kotlin).is_err(), "a section was written without a report");
         fs::remove_dir_all(&root).unwrap();
+        assert!(
+            both.starts_with(&report) && both.contains("](kotlin.svg)") && kotlin_chart.starts_with("<svg")
+        );
         assert!(report.contains("](report.svg)") && chart.starts_with("<svg"));
         assert!(readme.contains(CHART) && readme.contains(REPORT) && readme.contains("| round "));
     }

@@ -19,16 +19,16 @@ const BARS: [(&str, &str, RGBColor); 6] = [
     (FIBER, "floor: wasmtime-fiber", RGBColor(175, 175, 175)),
 ];
 
-const INK: RGBColor = RGBColor(30, 30, 30);
-const FAINT: RGBColor = RGBColor(110, 110, 110);
-const GRID: RGBColor = RGBColor(222, 222, 222);
+pub const INK: RGBColor = RGBColor(30, 30, 30);
+pub const FAINT: RGBColor = RGBColor(110, 110, 110);
+pub const GRID: RGBColor = RGBColor(222, 222, 222);
 
 /// All in pixels.
 const WIDTH: u32 = 1000;
-const MARGIN: i32 = 14;
+pub const MARGIN: i32 = 14;
 const HEAD: i32 = 80;
 /// The room for the axis' numbers, above and below the bars.
-const AXIS: i32 = 20;
+pub const AXIS: i32 = 20;
 /// The room for a benchmark's name.
 const NAME: i32 = 150;
 const BAR: i32 = 7;
@@ -76,7 +76,7 @@ fn group(b: &Measured) -> i32 {
     GROUP.max(BAR * b.contestants.len() as i32) + GAP
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// The title and the legend.
 fn head(root: &Area, results: &Results) -> Result<()> {
@@ -153,7 +153,7 @@ fn duration(ns: f64) -> String {
 }
 
 /// Writes a line of text whose middle is at `at.1`.
-fn write(area: &Area, text: &str, at: (i32, i32), size: f64, colour: RGBColor, side: HPos) -> Result<()> {
+pub fn write(area: &Area, text: &str, at: (i32, i32), size: f64, colour: RGBColor, side: HPos) -> Result<()> {
     let style = ("sans-serif", size * FONT).into_font().color(&colour).pos(Pos::new(side, VPos::Center));
     drawn(area.draw(&Text::new(text, at, style)))
 }
@@ -162,19 +162,17 @@ fn write(area: &Area, text: &str, at: (i32, i32), size: f64, colour: RGBColor, s
 const FONT: f64 = 1.24;
 
 /// Plotters' errors are not `Sync` for every backend.
-fn drawn<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T> {
+pub fn drawn<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T> {
     result.map_err(|error| anyhow!("cannot draw the chart: {error}"))
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::results::tests::SAMPLE;
 
-    #[test]
-    fn well_formed() {
-        let text = svg(&Results::parse(SAMPLE).unwrap()).unwrap();
-        // Each element is closed by itself or by its end, in the right order.
+    /// Each element is closed by itself or by its end, in the right order.
+    pub fn assert_well_formed(text: &str) {
         let mut open = Vec::new();
         for tag in text.split('<').skip(1) {
             let (tag, _) = tag.split_once('>').unwrap();
@@ -186,6 +184,12 @@ mod tests {
         }
         assert_eq!(open, [""; 0], "{text}");
         assert!(text.starts_with("<svg "));
+    }
+
+    #[test]
+    fn well_formed() {
+        let text = svg(&Results::parse(SAMPLE).unwrap()).unwrap();
+        assert_well_formed(&text);
         for part in
             ["round", "payload_v128_1", "5.00 ns, 3.00 × as fast", "unpatched Wasmtime", "10 ns", "1 µs"]
         {

@@ -13,12 +13,14 @@
 //! | `results.rs` | what the suite measured, and its statistics; `benches/suite/schema.rs` has the form of the file |
 //! | `report.rs` | the report as Markdown |
 //! | `chart.rs` | the report's chart |
+//! | `kotlin/` | measures the Kotlin programs; a section of the report, and its chart |
 //! | `instructions.rs` | counts instructions per operation, and compares |
 //! | `tools.rs` | git and cargo as child processes, with errors that say what to do |
 
 mod bench;
 mod chart;
 mod instructions;
+mod kotlin;
 mod patches;
 mod prefixes;
 mod report;
@@ -73,6 +75,8 @@ enum Command {
     /// Such a program is shrunk and kept in `tests/random/regressions/`, where the tests find it.
     Fuzz(run::FuzzArgs),
     /// Run the benchmarks beside Wasmtime as published and V8, and write `benches/REPORT.md`
+    ///
+    /// With `--kotlin`, run the Kotlin programs in both forms instead, and write their section of that file.
     Bench(bench::BenchArgs),
     /// Count the instructions of the benchmarks' operations, and compare with `benches/instructions.toml`
     ///

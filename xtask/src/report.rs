@@ -228,7 +228,8 @@ fn ratio(b: &Measured, over: &str, under: &str, notes: &mut Notes) -> String {
     }
 }
 
-fn gain(Spread { low, median, high }: Spread) -> String {
+/// A ratio with its quartiles.
+pub fn gain(Spread { low, median, high }: Spread) -> String {
     format!("{} ({}–{})", number(median), number(low), number(high))
 }
 
@@ -263,7 +264,7 @@ fn cell(text: &str) -> String {
 
 /// A table whose columns also stand below one another as plain text; columns of numbers are aligned to the right.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let words = |name: &str| matches!(name, "benchmark" | "operation");
+    let words = |name: &str| matches!(name, "benchmark" | "operation" | "program");
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count(), 3]).max().unwrap_or(0)

@@ -44,6 +44,7 @@ pub struct VMContinuationContext {
     /// | --- | --- |
     /// | `child` | the outermost running continuation, while one runs (S3) |
     /// | `stack_limit` | the stack limit of Wasm on the initial stack |
+    /// | `control.sp` | where Wasm on the initial stack has left the stack for the host (S4) |
     pub initial: VMContRef,
 }
 
@@ -65,6 +66,7 @@ pub struct VMSavedEntry {
     pub current: *mut VMContRef,
     child: *mut u8,
     stack_limit: usize,
+    left_at: usize,
 }
 
 impl VMSavedEntry {
@@ -80,7 +82,7 @@ impl VMSavedEntry {
         current: *mut VMContRef,
         stack_limit: usize,
     ) -> VMSavedEntry {
-        let mut saved = VMSavedEntry { current, child: ptr::null_mut(), stack_limit };
+        let mut saved = VMSavedEntry { current, child: ptr::null_mut(), stack_limit, left_at: 0 };
         // SAFETY: of `exchange`: 1: the pointer is the same; 2: this function's 1. The null `child` is never read:
         // nobody asks for the child of the initial stack until a continuation runs, and its `resume` writes the field
         // first (S3).
@@ -103,5 +105,18 @@ impl VMSavedEntry {
         let initial = unsafe { &mut (*context).initial };
         core::mem::swap(&mut initial.caller_or_child, &mut self.child);
         core::mem::swap(&mut initial.stack_limit, &mut self.stack_limit);
+        core::mem::swap(&mut initial.control.sp, &mut self.left_at);
+    }
+
+    /// Where Wasm of the saved entry has left [`current`](VMSavedEntry::current) for the host (S4).
+    ///
+    /// # Safety
+    ///
+    /// `current` is a stack of a live store.
+    pub unsafe fn left_at(&self) -> usize {
+        // SAFETY: of `is_continuation`, and the read: this function's requirement (C2).
+        unsafe {
+            if VMContRef::is_continuation(self.current) { (*self.current).control.sp } else { self.left_at }
+        }
     }
 }

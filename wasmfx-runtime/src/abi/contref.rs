@@ -129,10 +129,12 @@ pub struct VMEntryState {
 #[derive(Debug)]
 pub struct VMContRef {
     /// Where the continuation goes on: see `native`, N1. Suspended, native backend. Fresh: `pc` is the entry code from
-    /// `cont.new` on, `sp` and `fp` follow once there is a stack.
+    /// `cont.new` on, `sp` and `fp` follow once there is a stack. Of a stack that waits for the host, and with the libcall backend
+    /// also of a suspended one, `sp` is at or below all values of Wasm on the stack: see `hostcall`, S4.
     pub control: VMControlContext,
-    /// Where the parent goes on: see `native`, N1. Running, native backend. The libcall backend uses only `sp`, and only that of
-    /// the outermost running continuation: see `hostcall`, S3.
+    /// Where the parent goes on: see `native`, N1. Running and captured, native backend. The libcall backend uses only `sp`, an
+    /// address below the parent's live frames: host calls use that of the outermost running continuation (`hostcall`, S3), and
+    /// searches use that of each (`walk`).
     pub parent_control: VMControlContext,
     /// How often a reference to this `VMContRef` was used: see C1. In every state.
     pub revision: usize,
@@ -235,6 +237,12 @@ impl VMContRef {
     #[inline]
     pub fn child(&self) -> *mut VMContRef {
         self.caller_or_child.cast()
+    }
+
+    /// Whether a usable reference to the continuation may exist: it is fresh or suspended.
+    #[inline]
+    pub fn waits(&self) -> bool {
+        !self.last_ancestor.is_null()
     }
 
     /// What the continuation is doing. The state follows from fields that a switch writes anyway, so that a switch need not store

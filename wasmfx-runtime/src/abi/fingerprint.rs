@@ -167,6 +167,7 @@ mod tests {
         ("pool/tests.rs", "a test"),
         ("stack/guards.rs", "the embedder's choice"),
         ("stack/mod.rs", "where stacks are in memory"),
+        ("search.rs", "whatever it finds, a continuation that it ends is as if it was consumed"),
         ("store/arena.rs", "where continuations are in memory"),
         ("store/statistics.rs", "only counts"),
         ("store/tests.rs", "a test"),

@@ -4,36 +4,40 @@
 //! heap holds, nothing that is read from it is taken for an address:
 //!
 //! ```text
-//!   a field, 16 bytes             VMContinuationContext        a continuation
-//!   | number, 4 |  0 if null      | known       |---> 0        | VMContRef, 256      |
-//!   | 0, 4      |                 | known_count |     1 ------>| VMHeapIdentity: 16  |
-//!   | revision, 8 |                                   ...      |   number            |
-//!                                                     n        |   ty, revision      |
+//!   a field, 16 bytes             VMContinuationContext                a continuation
+//!   | number, 4   |  0 if null    | known       |---> | number 1 |---->| VMContRef, 256     |
+//!   | unused, 4   |               | known_count |     | number 2 |     | VMHeapIdentity, 16 |
+//!   | revision, 8 |                                   | ...      |     |   number, ty       |
+//!                                                     | number n |     |   revision         |
 //! ```
 //!
-//! Numbers begin at 1. `known` has the address of each continuation that the store has made; C2 keeps the addresses valid. Fields
-//! are little-endian, whatever the target is.
+//! Numbers begin at 1, and `known_count` is the highest. `known` has the address of each `VMContRef` that the store has made; C2
+//! keeps the addresses valid. Fields are little-endian, whatever the target is.
 //!
 //! # Invariants
 //!
-//! * **C6, heap types.** If compiled code or the host writes a reference that may be usable into a field, then
-//!   `VMHeapIdentity::revision` is the reference's revision or a later one, and if it is the reference's, `ty` is the type of a
-//!   field to which the reference was written, or a subtype of that. So `ty` says what the reference is known to refer to.
+//! * **C6, heap types.** `VMHeapIdentity::revision` is the highest revision of a reference to this continuation that compiled code or
+//!   the host has written to a field, and 0 before. `ty` is a subtype of the type of every field to which they have written a
+//!   reference of that revision; fields for continuations of any type do not count, and if there are no others, `ty` is
+//!   [`ANY_CONTINUATION`]. So the reference of that revision has the type `ty`.
 //!
-//! A read of a field compares what it finds with the continuation's `VMHeapIdentity`, which no object of the heap holds:
+//! A read looks at the field's number first. 0 is null, and a number above `known_count` means that the heap is corrupted. For any
+//! other number the read compares the field with the continuation's `VMHeapIdentity`, which is outside of the heap:
 //!
 //! | the field's revision is | then |
 //! | --- | --- |
-//! | `VMHeapIdentity::revision` | `ty` must be the field's type or a subtype, or the heap is corrupted |
-//! | lower | the reference was consumed, since a later revision was written to the heap (C1): its type does not matter |
+//! | `VMHeapIdentity::revision` | the read returns the reference if `ty` is the field's type or a subtype, or if the field takes continuations of any type. Otherwise the heap is corrupted |
+//! | lower | the read returns the reference. It was consumed, since a later revision was written to the heap (C1): its type does not matter |
 //! | higher | nobody has written this reference: the heap is corrupted |
+//!
+//! If the heap is corrupted, compiled code ends with the engine's error for that, and a read by the host returns an error. A read
+//! does not look at `VMContRef::revision`: it returns stale references too, and the instruction that uses one traps.
 
 use super::contref::VMContRef;
+#[cfg(target_pointer_width = "64")]
 use core::mem::size_of;
 
-/// Bytes of a reference to a continuation in an object of the heap.
-pub const HEAP_REFERENCE_SIZE: u32 = 16;
-/// The offset of the revision in such a reference. The number is at 0.
+/// The offset of the revision in a reference to a continuation in an object of the heap. The number is at 0.
 pub const HEAP_REFERENCE_REVISION: i32 = 8;
 
 /// What the heap knows of a continuation. It follows the [`VMContRef`] in memory. See C6.
@@ -53,4 +57,5 @@ pub struct VMHeapIdentity {
 pub const ANY_CONTINUATION: u32 = u32::MAX;
 
 /// The distance from a [`VMContRef`] to its [`VMHeapIdentity`].
+#[cfg(target_pointer_width = "64")]
 pub(super) const IDENTITY: usize = size_of::<VMContRef>();

@@ -3,6 +3,7 @@
 use super::context::VMContinuationContext;
 use super::contref::{VMContObj, VMContRef, VMControlContext};
 use super::frame::VMResumeFrame;
+#[cfg(target_pointer_width = "64")]
 use super::heap::{IDENTITY, VMHeapIdentity};
 use super::outcome::{KEPT, OUTCOME, RETURNED, UNWOUND};
 use super::stack::VMStackHeader;

@@ -6,6 +6,8 @@
 //! * `call_on(sp, f, data)`: calls `f(data)` with the stack pointer `sp`, on a stack whose bytes below `sp` are free. Unwinders
 //!   that use frame pointers or CFI go from the callee's frames to the caller's.
 //! * `stack_pointer() -> usize`: the stack pointer, or an address close to it.
+//! * `SAVES_REGISTERS: bool`: whether `SavedRegisters::save` does what it says.
+//! * `SavedRegisters`: memory for the registers that a function of the host preserves; `save` stores them there.
 //! * `has_shadow_stack() -> bool`: whether the processor keeps a second stack of this thread's return addresses. A switch of
 //!   stacks does not switch the shadow stack.
 //! * `bottom() -> usize`, with `mapped_stacks`: the return address of the frame that starts a stack. Nothing returns there. An

@@ -8,6 +8,18 @@ pub(crate) unsafe fn call_on(_sp: usize, _f: unsafe extern "C" fn(*mut ()), _dat
     unreachable!("`CALLS_ON` is false: no caller may use `call_on` on this target")
 }
 
+pub(crate) const SAVES_REGISTERS: bool = false;
+
+/// Nothing: where registers are not saved, no search asks for them.
+pub(crate) struct SavedRegisters;
+
+impl SavedRegisters {
+    pub(crate) const EMPTY: SavedRegisters = SavedRegisters;
+
+    #[inline]
+    pub(crate) fn save(&mut self) {}
+}
+
 /// An address in the frame of the caller, or of a function that it calls.
 #[inline]
 pub(crate) fn stack_pointer() -> usize {

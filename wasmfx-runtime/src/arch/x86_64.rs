@@ -58,6 +58,35 @@ unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: unsafe extern "C" fn(*mu
     )
 }
 
+pub(crate) const SAVES_REGISTERS: bool = true;
+
+/// The registers that a function with the System V calling convention preserves, but the frame and the stack pointer: `rbx`, `r12`,
+/// `r13`, `r14` and `r15`.
+#[repr(C)]
+pub(crate) struct SavedRegisters([usize; 5]);
+
+impl SavedRegisters {
+    pub(crate) const EMPTY: SavedRegisters = SavedRegisters([0; 5]);
+
+    /// Stores the registers here. What a register held when the caller was called is here, or in the frame of a function that
+    /// has saved the register since.
+    #[inline]
+    pub(crate) fn save(&mut self) {
+        // SAFETY: the instructions write the five words of `self` only, as the options say: they use no stack and no flags.
+        unsafe {
+            asm!(
+                "mov [{0}], rbx",
+                "mov [{0} + 8], r12",
+                "mov [{0} + 16], r13",
+                "mov [{0} + 24], r14",
+                "mov [{0} + 32], r15",
+                in(reg) self.0.as_mut_ptr(),
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+}
+
 /// The stack pointer.
 #[inline]
 pub(crate) fn stack_pointer() -> usize {

@@ -120,7 +120,17 @@ impl StackPool {
 
     /// The most idle stacks that a store may keep from here on.
     fn max_idle(&self, slots: &Slots) -> usize {
-        MAX_IDLE_STACKS.min(self.config.stacks as usize / (IDLE_PART * slots.stores.max(1)))
+        MAX_IDLE_STACKS.min(self.share(slots))
+    }
+
+    /// The idle stacks of a store that leave enough for the other stores.
+    fn share(&self, slots: &Slots) -> usize {
+        self.config.stacks as usize / (IDLE_PART * slots.stores.max(1))
+    }
+
+    /// The idle stacks of a store that leave enough for the other stores, from here on.
+    pub(crate) fn current_share(&self) -> usize {
+        self.share(&self.lock())
     }
 
     /// Notes that one more store shares the pool. The store [leaves](StackPool::leave) when it ends.
@@ -168,7 +178,7 @@ impl StackPool {
                 }
             }
         }
-        Ok(max_idle)
+        Ok(self.share(&slots))
     }
 
     /// Takes slots that were never used, or not since their region was reset: up to `wanted` consecutive ones of one region, or a
@@ -251,7 +261,7 @@ impl StackPool {
             region.put(slot);
         }
         slots.reset_idle_regions(&self.regions, self.reset_from);
-        self.max_idle(&slots)
+        self.share(&slots)
     }
 
     /// As [`StackPool::give_back`], for a store that had [joined](StackPool::join) and ends.

@@ -23,14 +23,17 @@ use crate::abi::{
     VMResumeFrame, VMStackHeader,
 };
 use crate::alloc;
+use crate::arch;
 use crate::cont::Continuation;
 use crate::error::Error;
 use crate::heap::HeapReference;
-use crate::limits::{MAX_KEPT_SLOTS, MAX_SLOTS};
+use crate::limits::{MAX_KEPT_SLOTS, MAX_SLOTS, MIN_SEARCHED, OBJECTS_PER_CONTINUATION};
 use crate::pool::StackPool;
+use crate::search::{Found, Search};
 use crate::stack::PooledStack;
+use std::collections::HashMap;
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// All continuations that a store has made.
 ///
@@ -45,8 +48,27 @@ pub struct Continuations {
     context: NonNull<VMContinuationContext>,
     /// The number of continuations that may be alive without a question to the engine's embedder.
     permitted: usize,
+    /// How many continuations there are when the store next searches for those that nothing can resume any more.
+    search_at: usize,
+    /// How many continuations something could resume after the last search.
+    found: usize,
+    /// How many continuations waited to be resumed in the last collection.
+    waiting: usize,
+    /// Continuations that searches have ended.
+    reclaimed: u64,
+    /// The continuations to which the host holds references, by index. A host call that reads a reference borrows the store only
+    /// shared.
+    held: Mutex<HashMap<u32, Held>>,
     /// Slots in all argument buffers of continuations, without the slots in `VMContRef::args`.
     slots: usize,
+}
+
+/// A reference that the host holds.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    revision: usize,
+    /// Grows whenever the host gets the reference again.
+    last: u64,
 }
 
 // SAFETY: another thread may own the value: the pointers are to allocations that the value owns. Fibers and stacks are
@@ -81,6 +103,11 @@ impl Continuations {
             stacks: Stacks::new(pool, context),
             context,
             permitted: 0,
+            search_at: MIN_SEARCHED,
+            found: 0,
+            waiting: 0,
+            reclaimed: 0,
+            held: Mutex::default(),
             slots: 0,
         }
     }
@@ -308,6 +335,221 @@ impl Continuations {
         }
     }
 
+    /// Notes that the host holds the reference with this index and revision. The continuation is not reclaimed until it is consumed
+    /// or the host [lets it go](Continuations::let_go). Returns how often the host has got it since it last let it go.
+    pub fn hold(&self, index: u32, revision: usize) -> u64 {
+        if !Self::SEARCHES {
+            return 0;
+        }
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = held.entry(index).or_insert(Held { revision, last: 0 });
+        entry.revision = entry.revision.max(revision);
+        entry.last += 1;
+        entry.last
+    }
+
+    /// Notes that the host does not hold the reference with this index and revision any more. With `last`, only if
+    /// no [`Continuations::hold`] of it has come after the one that returned this number.
+    pub fn let_go(&self, index: u32, revision: usize, last: Option<u64>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_last = |held: &Held| held.revision == revision && last.is_none_or(|last| held.last == last);
+        if held.get(&index).is_some_and(is_last) {
+            held.remove(&index);
+        }
+    }
+
+    /// Whether it is time to search for continuations that nothing can resume any more, before another one is made. `objects` are
+    /// the bytes of the objects that the search has to look at.
+    ///
+    /// That is so if none is free and the number of continuations has doubled since the last search. So all searches together
+    /// take time in proportion to the continuations that were made.
+    pub fn search_before_growth(&self, objects: usize) -> bool {
+        let count = self.arena.len() as usize;
+        if !Self::SEARCHES {
+            return false;
+        }
+        let due = count >= self.search_at && count >= objects / OBJECTS_PER_CONTINUATION;
+        due && self.context_ref().free.is_null()
+    }
+
+    /// Notes how many continuations are fresh or suspended, of which a collection looks at each.
+    pub fn note_waiting(&mut self, count: usize) {
+        self.waiting = count;
+    }
+
+    /// As [`Continuations::search_before_growth`], for a collection of the objects: whether so many more continuations waited to
+    /// be resumed in the last collection, than could be resumed after the last search, that a search is worth the time.
+    pub fn search_at_collection(&self, objects: usize) -> bool {
+        let more = self.waiting.saturating_sub(self.found);
+        Self::SEARCHES && more > self.found / 4 && more > objects / OBJECTS_PER_CONTINUATION
+    }
+
+    /// Whether a search can find all references: those in registers, too.
+    pub const SEARCHES: bool = arch::SAVES_REGISTERS;
+
+    /// Begins a search for the continuations that something can resume. Those that the host holds have been found. `None` if there
+    /// is no memory for the search.
+    ///
+    /// # Safety
+    ///
+    /// R1 of [`Search`] holds for this store until [`Continuations::reclaim`].
+    pub unsafe fn search(&mut self) -> Option<Search> {
+        let mut search = Search::new(self.backend(), self.arena.known())?;
+        let known = self.arena.known();
+        // SAFETY: `as_ref`: C2, L1: valid, aligned and initialised. H6: nothing writes it meanwhile.
+        let revision = |index: u32| unsafe { known[index as usize].as_ref() }.vm.revision;
+        let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|&index, held| revision(index) == held.revision);
+        for (&index, held) in &*held {
+            search.indexed(index, held.revision);
+        }
+        Some(search)
+    }
+
+    /// Ends each fresh or suspended continuation that is not in `found`, without running any of its code. Its stack and its
+    /// `VMContRef` become free for other continuations. Returns how many were ended. References to them are stale (C1).
+    ///
+    /// # Safety
+    ///
+    /// 1. `found` is what the last [`Continuations::search`] of this store found. R1 has held since.
+    /// 2. Frames on the stacks of these continuations need not be unwound (S1, S2).
+    pub unsafe fn reclaim(&mut self, found: Found) -> usize {
+        // SAFETY: `as_ref`: C2, L1: valid, aligned and initialised. H6: nothing writes it meanwhile.
+        let state = |cont: NonNull<Continuation>| unsafe { cont.as_ref() }.vm.state();
+        let (mut lost, mut alive, mut stacks, mut others) = (Vec::new(), 0, 0, 0);
+        if lost.try_reserve_exact(found.0.iter().filter(|found| !**found).count()).is_err() {
+            return 0;
+        }
+        for (&cont, found) in self.arena.known().iter().zip(&found.0) {
+            match state(cont) {
+                VMContState::Free => {}
+                VMContState::Running => alive += 1,
+                VMContState::Fresh | VMContState::Suspended if *found => alive += 1,
+                VMContState::Fresh => lost.push(cont),
+                VMContState::Suspended => {
+                    lost.push(cont);
+                    // Those that were captured with it were counted as alive, before or after it.
+                    // SAFETY: of `captured`: `cont` is a suspended continuation of `self`.
+                    let captured = unsafe { Self::captured(cont) }.count();
+                    stacks += captured;
+                    others += captured - 1;
+                }
+            }
+        }
+        let alive = alive - others;
+        if stacks > 0 {
+            self.stacks.expect_reclaimed(stacks);
+        }
+        for &cont in &lost {
+            // SAFETY: of `discard` and `abandon_suspended`: 1: `cont` is of this store, and in this state; 2: this
+            // function's 2.
+            unsafe {
+                match state(cont) {
+                    VMContState::Fresh => self.discard(cont.cast()),
+                    _ => self.abandon_suspended(cont),
+                }
+            }
+        }
+        let ended = lost.len() + others;
+        self.reclaimed += ended as u64;
+        (self.found, self.waiting) = (alive, alive);
+        self.search_at = MIN_SEARCHED.max(2 * alive);
+        ended
+    }
+
+    /// The suspended continuation `cont`, and those whose stacks were captured with it. The iterator has moved on before it returns
+    /// one, which may be ended then.
+    ///
+    /// # Safety
+    ///
+    /// `cont` is a suspended continuation of a live store.
+    unsafe fn captured(cont: NonNull<Continuation>) -> impl Iterator<Item = NonNull<Continuation>> {
+        // SAFETY: the reads: C2, L1: `cont` and those that were captured with it are valid, aligned and initialised. None of
+        // them runs.
+        unsafe {
+            let last = (*cont.as_ptr()).vm.last_ancestor;
+            let mut next = Some(cont);
+            std::iter::from_fn(move || {
+                let this = next?;
+                let parent = NonNull::new((*this.as_ptr()).vm.parent.cast::<Continuation>());
+                next = if this.as_ptr().cast() == last { None } else { parent };
+                Some(this)
+            })
+        }
+    }
+
+    /// Ends a suspended continuation, which will never be resumed, and the stacks that were captured with it. No reference to it
+    /// stays usable (C1).
+    ///
+    /// # Safety
+    ///
+    /// 1. `cont` is a suspended continuation of `self`.
+    /// 2. The frames on its stacks need not be unwound.
+    unsafe fn abandon_suspended(&mut self, cont: NonNull<Continuation>) {
+        let backend = self.backend();
+        // SAFETY: of `captured`: 1. The accesses: 1 (C2, L1): `cont` and the stacks that were captured with it are valid, aligned and
+        // initialised. None of them runs, so that nothing else borrows them.
+        // * Of `take_abandoned_stack`: 1: `self` is of this backend; 2: this function's 2, and nothing resumes it: the
+        //   revision has changed (C1), and no reference to the other stacks exists while they are captured (L3).
+        // * Of `recycle`: 1: of `self`, without a stack now, and not on the list, as none of them is free; 2: as above.
+        unsafe {
+            (*cont.as_ptr()).vm.revision += 1;
+            for cont in Self::captured(cont) {
+                let stack =
+                    (*cont.as_ptr()).take_abandoned_stack(backend).expect("L2: what is captured has a stack");
+                self.put_stack(stack);
+                self.recycle(cont);
+            }
+        }
+    }
+
+    /// The slots on the stacks of the continuation, and among its bound values, that hold references for a collector, if
+    /// [`Continuations::remember_roots`] was told at the continuation's revision. Empty if the continuation is in a state in which
+    /// it has none.
+    ///
+    /// # Safety
+    ///
+    /// `cont` is a continuation of `self`.
+    pub unsafe fn known_roots(&self, cont: NonNull<VMContRef>) -> Option<&[NonNull<u32>]> {
+        // SAFETY: `as_ref`: C2, L1: `cont` is of `self`: valid, aligned and initialised. H6: nothing writes it while
+        // `self` is borrowed.
+        let this = unsafe { cont.cast::<Continuation>().as_ref() };
+        match this.vm.state() {
+            VMContState::Free | VMContState::Running => Some(&[]),
+            VMContState::Fresh if this.vm.values.length == 0 => Some(&[]),
+            _ if this.walked_at == this.vm.revision + 1 => {
+                Some(this.roots.as_ref().map_or(&[], |roots| roots.as_slice()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Notes the slots that a walk of the continuation has found, for [`Continuations::known_roots`].
+    ///
+    /// # Safety
+    ///
+    /// `cont` is a fresh or suspended continuation of `self`.
+    pub unsafe fn remember_roots(
+        &mut self,
+        cont: NonNull<VMContRef>,
+        roots: impl ExactSizeIterator<Item = NonNull<u32>>,
+    ) {
+        // SAFETY: `&mut`: C2, L1: `cont` is of `self`: valid, aligned and initialised. It does not run, so that nothing
+        // else borrows it.
+        let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
+        let mut kept = this.roots.take();
+        if roots.len() > 0 {
+            let room = kept.get_or_insert_default();
+            room.clear();
+            if room.try_reserve_exact(roots.len()).is_err() {
+                return;
+            }
+            room.extend(roots);
+            this.roots = kept;
+        }
+        this.walked_at = this.vm.revision + 1;
+    }
+
     /// Puts a continuation on the `free` list, where the next `cont.new` finds it (C4).
     ///
     /// # Safety
@@ -321,6 +563,7 @@ impl Continuations {
         if this.slots.capacity() > MAX_KEPT_SLOTS {
             this.slots = Vec::new();
         }
+        this.roots = None;
         this.forget();
         let context = self.context_mut();
         this.vm.parent = context.free;
@@ -342,6 +585,7 @@ impl Continuations {
             alive: self.alive(),
             peak: self.arena.len() as usize,
             created: self.context_ref().created,
+            reclaimed: self.reclaimed,
             stacks: self.stacks.count(),
             bytes_reserved: self.stacks.count() * self.pool().slot_size(),
             bytes_resident: self.pool().resident(in_use.chain(self.stacks.idle_slots())),
@@ -414,6 +658,11 @@ impl Continuations {
         let identity = unsafe { cont.as_ref() }.identity;
         let revision = found.read(identity, ty, is_subtype)?;
         Ok(Some(VMContObj { contref: cont.cast(), revision }))
+    }
+
+    /// The continuation at `index`, in any state.
+    pub fn at(&self, index: usize) -> Option<NonNull<VMContRef>> {
+        self.arena.known().get(index).map(|cont| cont.cast())
     }
 
     /// Every continuation, in any state.

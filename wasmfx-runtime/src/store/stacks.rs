@@ -7,6 +7,7 @@
 
 use crate::abi::{VMContinuationContext, VMStackHeader};
 use crate::error::Error;
+use crate::limits::{MAX_IDLE_STACKS, MAX_RECLAIMED_STACKS};
 use crate::pool::StackPool;
 use crate::stack::PooledStack;
 use std::mem;
@@ -25,6 +26,9 @@ pub(super) struct Stacks {
     max_idle: usize,
     /// The most stacks that may be on the list: those that are there, and `context.room` more.
     max_hot: usize,
+    /// How many more stacks may be on the list, and idle in all, than the pool says, because so many were reclaimed at a time.
+    /// They were in use until then, and the store is about to use as many again.
+    reclaimed: usize,
     /// Whether the pool counts this store among those that share the pool.
     joined: bool,
     /// The number of stacks in use or idle.
@@ -34,7 +38,16 @@ pub(super) struct Stacks {
 impl Stacks {
     /// The stacks of a store that has none yet. `context` is that store's context, and outlives the result.
     pub(super) fn new(pool: Arc<StackPool>, context: NonNull<VMContinuationContext>) -> Stacks {
-        Stacks { pool, context, idle: Vec::new(), max_idle: 0, max_hot: 0, joined: false, count: 0 }
+        Stacks {
+            pool,
+            context,
+            idle: Vec::new(),
+            max_idle: 0,
+            max_hot: 0,
+            reclaimed: 0,
+            joined: false,
+            count: 0,
+        }
     }
 
     /// The pool that the stacks come from.
@@ -111,22 +124,35 @@ impl Stacks {
             self.joined = true;
         }
         // The store asks for as many stacks as it has already: a store with one continuation has no use for a large batch.
-        let max_idle = self.pool.take(self.count, &mut self.idle)?;
+        let share = self.pool.take(self.count, &mut self.idle)?;
         // `idle` was empty before, so that all stacks in it are new.
         self.count += self.idle.len();
         let stack = self.idle.pop().expect("the pool adds one at least");
-        self.set_max_idle(max_idle);
+        self.set_share(share);
         Ok(stack)
     }
 
-    /// Notes the most stacks that may be idle, and makes the list no longer than half of that.
-    fn set_max_idle(&mut self, max_idle: usize) {
-        self.max_idle = max_idle;
-        self.max_hot = self.pool.max_hot().min(max_idle / 2);
+    /// Notes how many stacks the store may keep idle at most so that enough are left for other stores, and makes the list no longer
+    /// than the store may have from here on.
+    fn set_share(&mut self, share: usize) {
+        let max_idle = MAX_IDLE_STACKS.min(share);
+        let max_hot = self.pool.max_hot().min(max_idle / 2);
+        let more = if max_hot > 0 { self.reclaimed.min(share - max_idle) } else { 0 };
+        self.max_idle = max_idle + more;
+        self.max_hot = max_hot + more;
         let hot = self.hot().count();
         self.context().room = self.max_hot.saturating_sub(hot);
         if hot > self.max_hot {
             self.cool_down(self.max_hot);
+        }
+    }
+
+    /// Prepares for `count` stacks that are put back at a time, of continuations that are reclaimed. The store keeps more idle stacks
+    /// from here on, as far as that leaves enough for other stores: see [`IDLE_PART`](crate::limits::IDLE_PART).
+    pub(super) fn expect_reclaimed(&mut self, count: usize) {
+        if self.joined {
+            self.reclaimed = count.min(MAX_RECLAIMED_STACKS);
+            self.set_share(self.pool.current_share());
         }
     }
 
@@ -193,8 +219,8 @@ impl Stacks {
             let surplus = idle - max / 2;
             self.count -= surplus;
             let stacks = self.idle.drain(..surplus).collect();
-            let max_idle = self.pool.give_back(stacks, surplus);
-            self.set_max_idle(max_idle);
+            let share = self.pool.give_back(stacks, surplus);
+            self.set_share(share);
         }
     }
 

@@ -12,6 +12,8 @@ pub struct Statistics {
     pub peak: usize,
     /// Continuations that were ever made.
     pub created: u64,
+    /// Continuations that were ended because nothing could resume them any more.
+    pub reclaimed: u64,
     /// Stacks in use by continuations, or idle and kept by the store for the next ones.
     pub stacks: usize,
     /// Bytes of address space of those stacks, with their guards.
@@ -26,11 +28,19 @@ pub struct Statistics {
 
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Statistics { alive, peak, created, stacks, bytes_reserved, bytes_resident, guards_by_mprotect } =
-            self;
+        let Statistics {
+            alive,
+            peak,
+            created,
+            reclaimed,
+            stacks,
+            bytes_reserved,
+            bytes_resident,
+            guards_by_mprotect,
+        } = self;
         write!(
             f,
-            "continuations: {alive} alive, {peak} at most, {created} made; \
+            "continuations: {alive} alive, {peak} at most, {created} made, {reclaimed} reclaimed; \
              stacks: {stacks}, {bytes_reserved} bytes of addresses, "
         )?;
         match bytes_resident {

@@ -1,0 +1,478 @@
+//! Continuations that nothing can resume any more give their stacks back, and all others work on.
+
+mod support;
+
+use support::{COLLECTORS, FREEING, each_backend, each_collector, process_memory};
+use wasmfx::wasmtime::*;
+
+/// Generators, and every place that can hold one.
+const MODULE: &str = r#"(module
+    (type $f (func (result i32))) (type $c (cont $f))
+    (type $g (func (param i32) (result i32))) (type $k (cont $g))
+    (tag $t (param i32) (result i32))
+    (tag $e (param (ref null $k)))
+    (type $box (struct (field $next (mut (ref null eq))) (field $k (mut (ref null $k)))))
+    (type $many (array (mut (ref null $k))))
+    (import "" "host" (func $host))
+    (import "" "external" (global $external (mut externref)))
+    (import "" "again" (func $again))
+    (global $g (export "g") (mut (ref null $k)) (ref.null $k))
+    (global $object (mut (ref null eq)) (ref.null eq))
+    (global $exception (mut exnref) (ref.null exn))
+    (table $table 10 (ref null $k))
+
+    ;; Suspends for ever, with what it was resumed with plus one.
+    (func $body (type $g)
+      (loop $again
+        (local.set 0 (suspend $t (i32.add (local.get 0) (i32.const 1))))
+        (br $again))
+      (unreachable))
+    ;; As `$body`, with a generator of its own, which it steps.
+    (func $holds (type $g) (local $k (ref null $k))
+      (local.set $k (call $start))
+      (loop $again
+        (local.set 0 (suspend $t (i32.add (local.get 0) (i32.const 1))))
+        (call $step (local.get $k) (i32.const 7)) (local.set $k) (drop)
+        (br $again))
+      (unreachable))
+    ;; As `$body`, with an object that holds itself and the continuation's own reference.
+    (func $cycle (type $g) (local $box (ref $box))
+      (local.set $box (struct.new $box (ref.null eq) (ref.null $k)))
+      (struct.set $box $next (local.get $box) (local.get $box))
+      (loop $again
+        (global.set $object (local.get $box))
+        (local.set 0 (suspend $t (i32.add (local.get 0) (i32.const 1))))
+        (if (ref.is_null (struct.get $box $next (local.get $box))) (then (unreachable)))
+        (br $again))
+      (unreachable))
+    (elem declare func $body $holds $cycle $calls $runs $nested)
+    (func $step (param $k (ref null $k)) (param i32) (result i32 (ref $k))
+      (block $h (result i32 (ref $k)) (resume $k (on $t $h) (local.get 1) (local.get $k)) (unreachable)))
+    (func $start (export "start") (result (ref $k)) (local $k (ref $k))
+      (call $step (cont.new $k (ref.func $body)) (i32.const 0)) (local.set $k) (drop) (local.get $k))
+    (func $started-holder (result (ref $k)) (local $k (ref $k))
+      (call $step (cont.new $k (ref.func $holds)) (i32.const 0)) (local.set $k) (drop) (local.get $k))
+
+    ;; Each makes a continuation and puts it somewhere; the step of the same name uses it.
+    (func (export "in-global") (global.set $g (call $start)))
+    (func (export "step-global") (result i32) (local $k (ref $k))
+      (call $step (global.get $g) (i32.const 5)) (local.set $k) (global.set $g (local.get $k)))
+    (func (export "drop-global") (global.set $g (ref.null $k)))
+    (func (export "fresh") (global.set $g (cont.new $k (ref.func $body))))
+    (func (export "in-table") (table.set $table (i32.const 3) (call $start)))
+    (func (export "step-table") (result i32) (local $k (ref $k))
+      (call $step (table.get $table (i32.const 3)) (i32.const 5))
+      (local.set $k) (table.set $table (i32.const 3) (local.get $k)))
+    (func (export "drop-table") (table.set $table (i32.const 3) (ref.null $k)))
+    (func (export "in-struct") (global.set $object
+      (struct.new $box (struct.new $box (ref.null eq) (call $start)) (ref.null $k))))
+    (func (export "step-struct") (result i32) (local $box (ref $box)) (local $k (ref $k))
+      (local.set $box (ref.cast (ref $box) (struct.get $box $next (ref.cast (ref $box) (global.get $object)))))
+      (call $step (struct.get $box $k (local.get $box)) (i32.const 5))
+      (local.set $k) (struct.set $box $k (local.get $box) (local.get $k)))
+    (func (export "drop-struct") (global.set $object (ref.null eq)))
+    (func (export "in-array") (global.set $object (array.new $many (call $start) (i32.const 5))))
+    (func (export "step-array") (result i32) (local $k (ref $k))
+      (call $step (array.get $many (ref.cast (ref $many) (global.get $object)) (i32.const 4)) (i32.const 5))
+      (local.set $k)
+      (array.set $many (ref.cast (ref $many) (global.get $object)) (i32.const 4) (local.get $k)))
+    (func (export "drop-array") (global.set $object (ref.null eq)))
+    (func (export "in-exception")
+      (block $h (result (ref null $k) exnref) (try_table (catch_ref $e $h) (throw $e (call $start))) (unreachable))
+      (global.set $exception) (drop))
+    (func (export "step-exception") (result i32) (local $k (ref $k))
+      (block $h (result (ref null $k)) (try_table (catch $e $h) (throw_ref (global.get $exception))) (unreachable))
+      (call $step (i32.const 5)) (local.set $k)
+      (block $h (result (ref null $k) exnref) (try_table (catch_ref $e $h) (throw $e (local.get $k))) (unreachable))
+      (global.set $exception) (drop))
+    (func (export "drop-exception") (global.set $exception (ref.null exn)))
+    ;; On the stack of another continuation, and bound to one.
+    (func (export "in-stack") (global.set $g (call $started-holder)))
+    (func (export "step-stack") (result i32) (local $k (ref $k))
+      (call $step (global.get $g) (i32.const 5)) (local.set $k) (global.set $g (local.get $k)))
+    (func (export "drop-stack") (global.set $g (ref.null $k)))
+    (type $bf (func (param (ref null $k)) (result i32))) (type $bc (cont $bf))
+    (global $bound (mut (ref null $c)) (ref.null $c))
+    (func $takes (type $bf) (call $step (local.get 0) (i32.const 5)) (drop)) (elem declare func $takes)
+    (func (export "in-bound") (global.set $bound (cont.bind $bc $c (call $start) (cont.new $bc (ref.func $takes)))))
+    (func (export "step-bound") (result i32) (resume $c (global.get $bound)))
+    (func (export "drop-bound") (global.set $bound (ref.null $c)))
+
+    ;; What nothing refers to: an object, its continuation, its stack and the object again.
+    (func (export "in-cycle") (local $k (ref $k))
+      (call $step (cont.new $k (ref.func $cycle)) (i32.const 0)) (local.set $k) (drop)
+      (struct.set $box $k (ref.cast (ref $box) (global.get $object)) (local.get $k)))
+    (func (export "step-cycle") (result i32) (local $box (ref $box)) (local $k (ref $k))
+      (local.set $box (ref.cast (ref $box) (global.get $object)))
+      (call $step (struct.get $box $k (local.get $box)) (i32.const 5))
+      (local.set $k) (struct.set $box $k (local.get $box) (local.get $k)))
+    (func (export "drop-cycle") (global.set $object (ref.null eq)))
+
+    ;; In locals, while the host collects: on the initial stack, on a continuation's, and below another one.
+    (func $calls (export "local") (result i32) (local $k (ref $k)) (local $n i32)
+      (local.set $k (call $start))
+      (call $host)
+      (call $step (local.get $k) (i32.const 5)) (local.set $k) (local.set $n)
+      (call $host)
+      (call $step (local.get $k) (local.get $n)) (drop))
+    (func $runs (export "continuation") (result i32) (resume $c (cont.new $c (ref.func $calls))))
+    (func $nested (export "nested") (result i32) (local $k (ref $k))
+      (local.set $k (call $start))
+      (drop (resume $c (cont.new $c (ref.func $runs))))
+      (call $step (local.get $k) (i32.const 6)) (drop))
+
+    ;; An object that went through the host's type, in a global of the host.
+    (func (export "in-external") (global.set $external
+      (extern.convert_any (struct.new $box (ref.null eq) (call $start)))))
+    (func (export "step-external") (result i32) (local $box (ref $box)) (local $k (ref $k))
+      (local.set $box (ref.cast (ref $box) (any.convert_extern (global.get $external))))
+      (call $step (struct.get $box $k (local.get $box)) (i32.const 5))
+      (local.set $k) (struct.set $box $k (local.get $box) (local.get $k)))
+    (func (export "drop-external") (global.set $external (ref.null extern)))
+    ;; A chain: each continuation of five resumes the next one, and the last one suspends through all.
+    (func $deep (type $g) (local $d i32)
+      (if (result i32) (i32.eqz (local.get 0))
+        (then (i32.add (i32.const 100) (suspend $t (i32.const 50))))
+        (else (resume $k (i32.sub (local.get 0) (i32.const 1)) (cont.new $k (ref.func $deep))))))
+    (elem declare func $deep)
+    (func $chain (result (ref $k)) (local $k (ref $k))
+      (call $step (cont.new $k (ref.func $deep)) (i32.const 4)) (local.set $k) (drop) (local.get $k))
+    (func (export "in-chain") (global.set $g (call $chain)))
+    (func (export "step-chain") (result i32) (local $n i32)
+      (local.set $n (resume $k (i32.const 1) (global.get $g)))
+      (global.set $g (call $chain))
+      (i32.sub (local.get $n) (i32.const 95)))
+    (func (export "drop-chain") (global.set $g (ref.null $k)))
+    (func (export "abandon-chains") (param $n i32)
+      (loop $again (drop (call $chain))
+        (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    ;; In a local, while the host enters Wasm again.
+    (func (export "enters-again") (result i32) (local $k (ref $k)) (local $n i32)
+      (local.set $k (call $start))
+      (call $again)
+      (call $step (local.get $k) (i32.const 6)) (drop))
+    (func (export "inner") (param $deep i32) (local $k (ref $k))
+      (local.set $k (call $start))
+      (if (local.get $deep) (then (call $again)) (else (call $host)))
+      (call $step (local.get $k) (i32.const 6)) (drop) (drop))
+    ;; What a fresh continuation is resumed with when there is no stack for it: an object that alone holds a continuation.
+    (type $of (func (param (ref null $box)) (result i32))) (type $oc (cont $of))
+    (func $takes-object (type $of) (call $step (struct.get $box $k (local.get 0)) (i32.const 5)) (drop))
+    (elem declare func $takes-object)
+    (func (export "argument") (result i32)
+      (resume $oc (struct.new $box (ref.null eq) (call $start)) (cont.new $oc (ref.func $takes-object))))
+    ;; Garbage, so that the heap is collected, and a generator for each piece.
+    (type $bytes (array (mut i64)))
+    (func (export "litter") (param $n i32)
+      (loop $again
+        (drop (array.new $bytes (i64.const 1) (i32.const 1000)))
+        (drop (call $start))
+        (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+
+    ;; Abandons generators after their first value.
+    (func (export "abandon") (param $n i32) (local $k (ref null $k))
+      (loop $again
+        (local.set $k (call $start))
+        (global.set $g (local.get $k))
+        (table.set $table (i32.rem_u (local.get $n) (i32.const 10)) (local.get $k))
+        (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+      (table.fill $table (i32.const 0) (ref.null $k) (i32.const 10))
+      (global.set $g (ref.null $k)))
+    (func (export "step") (param (ref null $k)) (result i32) (call $step (local.get 0) (i32.const 5)) (drop)))"#;
+
+struct Guest {
+    /// How often the host has entered Wasm again.
+    store: Store<u32>,
+    instance: Instance,
+}
+
+impl Guest {
+    fn new(config: &Config) -> Guest {
+        let engine = Engine::new(config).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let mut store = Store::new(&engine, 0);
+        let host = Func::wrap(&mut store, |mut caller: Caller<'_, u32>| caller.gc(None));
+        let again = Func::wrap(&mut store, |mut caller: Caller<'_, u32>| -> Result<()> {
+            let inner = caller.get_export("inner").unwrap().into_func().unwrap();
+            let inner = inner.typed::<i32, ()>(&caller)?;
+            let depth = caller.data_mut();
+            *depth += 1;
+            let deeper = i32::from(*depth < 3);
+            inner.call(&mut caller, deeper)?;
+            *caller.data_mut() -= 1;
+            Ok(())
+        });
+        let ty = GlobalType::new(ValType::EXTERNREF, Mutability::Var);
+        let external = Global::new(&mut store, ty, Val::ExternRef(None)).unwrap();
+        let imports = [host.into(), external.into(), again.into()];
+        let instance = Instance::new(&mut store, &module, &imports).unwrap();
+        Guest { store, instance }
+    }
+
+    fn call(&mut self, name: &str, args: &[Val]) -> Result<Option<Val>> {
+        let func = self.instance.get_func(&mut self.store, name).unwrap();
+        let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
+        func.call(&mut self.store, args, &mut results)?;
+        Ok(results.first().copied())
+    }
+
+    fn number(&mut self, name: &str) -> i32 {
+        self.call(name, &[]).unwrap_or_else(|error| panic!("{name}: {error:?}")).unwrap().unwrap_i32()
+    }
+
+    fn alive(&self) -> usize {
+        self.store.continuation_statistics().alive
+    }
+
+    fn gc(&mut self) {
+        self.store.gc(None).unwrap();
+    }
+}
+
+#[test]
+fn what_something_refers_to_stays_and_the_rest_goes() {
+    each_collector(&COLLECTORS, |config| {
+        for (place, own) in [
+            ("global", 1),
+            ("table", 1),
+            ("struct", 1),
+            ("array", 1),
+            ("exception", 1),
+            ("stack", 2),
+            ("cycle", 1),
+            ("external", 1),
+            ("chain", 5),
+        ] {
+            let mut guest = Guest::new(&config);
+            guest.call(&format!("in-{place}"), &[]).unwrap();
+            for _ in 0..3 {
+                guest.gc();
+                assert_eq!(guest.alive(), own, "{place}");
+                assert_eq!(guest.number(&format!("step-{place}")), 6, "{place}");
+            }
+            guest.call(&format!("drop-{place}"), &[]).unwrap();
+            guest.gc();
+            assert_eq!(guest.alive(), 0, "{place}");
+            assert_eq!(guest.store.continuation_statistics().reclaimed, own as u64, "{place}");
+            // All is as it was: the memory serves others.
+            guest.call(&format!("in-{place}"), &[]).unwrap();
+            assert_eq!(guest.number(&format!("step-{place}")), 6, "{place}");
+            assert_eq!(guest.store.continuation_statistics().peak, own, "{place}");
+        }
+    });
+}
+
+#[test]
+fn what_is_bound_stays() {
+    each_collector(&COLLECTORS, |config| {
+        let mut guest = Guest::new(&config);
+        guest.call("in-bound", &[]).unwrap();
+        guest.gc();
+        assert_eq!(guest.alive(), 2);
+        assert_eq!(guest.number("step-bound"), 6);
+        guest.call("in-bound", &[]).unwrap();
+        guest.call("drop-bound", &[]).unwrap();
+        guest.gc();
+        assert_eq!(guest.alive(), 0);
+    });
+}
+
+#[test]
+fn fresh_ones_go_too() {
+    each_collector(&COLLECTORS, |config| {
+        let mut guest = Guest::new(&config);
+        guest.call("fresh", &[]).unwrap();
+        guest.gc();
+        assert_eq!(guest.number("step-global"), 6);
+        guest.call("fresh", &[]).unwrap();
+        guest.call("drop-global", &[]).unwrap();
+        guest.gc();
+        assert_eq!(guest.alive(), 0);
+    });
+}
+
+#[test]
+fn what_frames_hold_stays() {
+    each_collector(&COLLECTORS, |config| {
+        let mut guest = Guest::new(&config);
+        assert_eq!(guest.number("local"), 7);
+        assert_eq!(guest.number("continuation"), 7);
+        assert_eq!(guest.number("nested"), 7);
+        guest.gc();
+        assert_eq!(guest.alive(), 0);
+    });
+}
+
+/// Each entry from the host into Wasm, and what lies between them, on one stack.
+#[test]
+fn what_frames_of_outer_entries_hold_stays() {
+    each_collector(&COLLECTORS, |config| {
+        let mut guest = Guest::new(&config);
+        assert_eq!(guest.number("enters-again"), 7);
+        guest.gc();
+        assert_eq!(guest.alive(), 0);
+    });
+}
+
+/// A store has a few stacks more than the program keeps in use: each further one needs a search, which finds the arguments of the
+/// continuation that is about to start. Leftovers on stacks may keep two or three.
+#[test]
+fn what_is_being_resumed_keeps_its_arguments() {
+    each_collector(&COLLECTORS, |mut config| {
+        config.continuation_stacks(6);
+        let mut guest = Guest::new(&config);
+        for _ in 0..100 {
+            // Leaves a stack with nobody who could resume its continuation.
+            guest.call("in-global", &[]).unwrap();
+            guest.call("drop-global", &[]).unwrap();
+            assert_eq!(guest.number("argument"), 6);
+        }
+    });
+}
+
+/// Chains of several stacks count, each stack of them.
+#[test]
+fn abandoned_chains_take_no_memory() {
+    each_backend(|config| {
+        let mut config = config();
+        config.continuation_stack_size(16 << 10);
+        let mut guest = Guest::new(&config);
+        guest.call("abandon-chains", &[Val::I32(20_000)]).unwrap();
+        let statistics = guest.store.continuation_statistics();
+        assert!(statistics.peak <= 3000, "{statistics}");
+        assert_eq!(statistics.reclaimed + statistics.alive as u64, statistics.created, "{statistics}");
+    });
+}
+
+/// A collection that an allocation causes, after which fewer are alive than were made.
+#[test]
+fn collections_of_the_heap_reclaim() {
+    each_collector(&FREEING, |mut config| {
+        // So many that no growth of their number causes a search.
+        config.gc_heap_reservation(1 << 20).gc_heap_may_move(false);
+        let mut guest = Guest::new(&config);
+        guest.call("litter", &[Val::I32(400)]).unwrap();
+        let statistics = guest.store.continuation_statistics();
+        assert_eq!(statistics.created, 400);
+        assert!(statistics.reclaimed > 100, "{statistics}");
+    });
+}
+
+/// Tables and globals of the host, and what the limiter refuses.
+#[test]
+fn what_the_hosts_objects_hold_stays() {
+    each_collector(&COLLECTORS, |config| {
+        let mut guest = Guest::new(&config);
+        let cont = guest.call("start", &[]).unwrap().unwrap();
+        let ty = cont.ty(&guest.store).unwrap().unwrap_ref().clone();
+        let ty = RefType::new(true, ty.heap_type().clone());
+        let null = Ref::Cont(None);
+        let table = Table::new(&mut guest.store, TableType::new(ty.clone(), 3, None), null).unwrap();
+        table.set(&mut guest.store, 1, cont.ref_().unwrap()).unwrap();
+        guest.gc();
+        let Some(Ref::Cont(cont)) = table.get(&mut guest.store, 1) else { panic!("a continuation") };
+        table.set(&mut guest.store, 1, Ref::Cont(None)).unwrap();
+        let ty = GlobalType::new(ty.into(), Mutability::Var);
+        let global = Global::new(&mut guest.store, ty, Val::ContRef(cont)).unwrap();
+        guest.gc();
+        assert_eq!(guest.alive(), 1);
+        let cont = global.get(&mut guest.store);
+        assert_eq!(guest.call("step", &[cont]).unwrap().unwrap().unwrap_i32(), 6);
+        guest.gc();
+        assert_eq!(guest.alive(), 0);
+    });
+}
+
+/// A call that fails has not passed its arguments back.
+#[test]
+fn what_a_failed_call_got_stays() {
+    each_collector(&COLLECTORS, |mut config| {
+        config.continuation_stacks(1);
+        let mut guest = Guest::new(&config);
+        guest.call("fresh", &[]).unwrap();
+        let global = guest.instance.get_global(&mut guest.store, "g").unwrap();
+        let fresh = global.get(&mut guest.store);
+        guest.call("drop-global", &[]).unwrap();
+        // This takes the stack.
+        guest.call("in-table", &[]).unwrap();
+        for _ in 0..3 {
+            guest.call("step", &[fresh]).unwrap_err();
+            guest.gc();
+        }
+        guest.call("drop-table", &[]).unwrap();
+        assert_eq!(guest.call("step", &[fresh]).unwrap().unwrap().unwrap_i32(), 6);
+    });
+}
+
+#[test]
+fn what_the_host_holds_stays() {
+    each_collector(&COLLECTORS, |config| {
+        let mut guest = Guest::new(&config);
+        // Until it is consumed ...
+        let cont = guest.call("start", &[]).unwrap().unwrap();
+        guest.gc();
+        assert_eq!(guest.call("step", &[cont]).unwrap().unwrap().unwrap_i32(), 6);
+        guest.gc();
+        assert_eq!(guest.alive(), 0);
+        let stale = guest.call("step", &[cont]).unwrap_err();
+        assert_eq!(stale.downcast_ref(), Some(&Trap::ContinuationAlreadyConsumed));
+        // ... or dropped.
+        let Some(Val::ContRef(Some(cont))) = guest.call("start", &[]).unwrap() else {
+            panic!("a continuation")
+        };
+        let copy = cont;
+        guest.gc();
+        assert_eq!(guest.alive(), 1);
+        cont.unroot(&guest.store);
+        guest.gc();
+        assert_eq!(guest.alive(), 0);
+        let stale = guest.call("step", &[Val::ContRef(Some(copy))]).unwrap_err();
+        assert_eq!(stale.downcast_ref(), Some(&Trap::ContinuationAlreadyConsumed));
+    });
+}
+
+/// Without a heap of objects, and without a request: the number of continuations decides.
+#[test]
+fn abandoned_generators_take_no_memory() {
+    let inlinings = [Inlining::No, Inlining::Yes];
+    each_backend(|config| {
+        for inlining in inlinings {
+            let mut config = config();
+            config.continuation_stack_size(16 << 10).compiler_inlining(inlining);
+            let mut guest = Guest::new(&config);
+            let times = if guest.store.engine().get_stack_switching_backend() == StackSwitchingBackend::Native
+            {
+                1_000_000
+            } else {
+                100_000
+            };
+            guest.call("abandon", &[Val::I32(2000)]).unwrap();
+            let (before, _) = process_memory();
+            guest.call("abandon", &[Val::I32(times)]).unwrap();
+            let (after, _) = process_memory();
+            let statistics = guest.store.continuation_statistics();
+            assert!(statistics.peak <= 2000, "{statistics}");
+            assert!(statistics.reclaimed + 2000 >= statistics.created, "{statistics}");
+            // Other tests of this process run meanwhile.
+            assert!(after.saturating_sub(before) < 64 << 20, "{} bytes", after - before);
+        }
+    });
+}
+
+/// Before a limit ends the program, what nobody can resume gives way.
+#[test]
+fn limits_count_what_can_be_resumed() {
+    each_backend(|config| {
+        for (continuations, stacks) in [(20, 1000), (1000, 20)] {
+            let mut config = config();
+            config
+                .continuation_stack_size(16 << 10)
+                .continuations_per_store(continuations)
+                .continuation_stacks(stacks);
+            let mut guest = Guest::new(&config);
+            guest
+                .call("abandon", &[Val::I32(5000)])
+                .unwrap_or_else(|error| panic!("{continuations} continuations, {stacks} stacks: {error:?}"));
+        }
+    });
+}

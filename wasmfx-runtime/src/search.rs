@@ -1,0 +1,202 @@
+//! The search for the continuations that something can still resume. All others are [reclaimed](crate::Continuations::reclaim).
+//!
+//! ```text
+//!   engine: active stacks, globals, tables, objects        runtime: what the host holds
+//!                      |                                            |
+//!                      v                                            v
+//!             references, words  ------->  found  <------- references on the stacks and among the bound values
+//!                      ^                     |                                     ^
+//!                      |                     v  next                               |
+//!   engine: objects that the continuation's stacks hold <----- a continuation -----+
+//! ```
+//!
+//! The engine decides when to search, and begins each search (`store/continuations.rs` there).
+//!
+//! References in globals, tables, element segments and objects are exact: a continuation and a revision. Such a reference counts if
+//! it is usable. On stacks and among bound values, each word that is the address of a [`VMContRef`] counts, whatever the revision. So
+//! references to continuations need no stack maps. (The engine uses stack maps to find the objects that stacks refer to.) A word that
+//! only looks like such an address keeps a continuation that could have been reclaimed.
+//!
+//! A reference that the search misses does no harm to the host: the continuation is ended like one that was consumed, and the
+//! reference is stale (C1). The exception is a continuation that compiled code has checked and not used yet: the search finds it by S4,
+//! or the engine [keeps](Search::keep) it.
+
+use crate::abi::{Backend, SLOT_SIZE, VMContObj, VMContRef, VMContState};
+use crate::cont::Continuation;
+use crate::heap::HeapReference;
+use crate::limits::CHUNK;
+use crate::walk;
+use std::ops::Range;
+use std::ptr::NonNull;
+
+/// A search through the references to the continuations of one store.
+///
+/// * **R1.** While the search is used, the store lives, no compiled code of the store runs, and no continuation of the store is
+///   made, resumed or ended. The caller of [`Continuations::search`](crate::Continuations::search) promises this.
+#[derive(Debug)]
+pub struct Search {
+    backend: Backend,
+    /// Each continuation of the store, by index.
+    known: Vec<NonNull<Continuation>>,
+    /// Where each chunk of continuations begins, and the chunk's place among all, in the order of addresses.
+    chunks: Vec<(usize, usize)>,
+    /// The addresses from the first chunk to the end of the last.
+    all: Range<usize>,
+    /// Whether a reference to the continuation with this index was found.
+    found: Vec<bool>,
+    /// Those that were found and not returned by [`Search::next`] yet.
+    work: Vec<NonNull<Continuation>>,
+}
+
+/// What a [`Search`] found: for each continuation of the store, by index, whether something can resume it.
+#[derive(Debug)]
+pub struct Found(pub(crate) Vec<bool>);
+
+impl Search {
+    /// A search that has found nothing. `known` are all continuations of a store of this backend, by index. `None` if there is no
+    /// memory for the search.
+    pub(crate) fn new(backend: Backend, known: &[NonNull<Continuation>]) -> Option<Search> {
+        let chunk = |(place, first): (usize, &NonNull<Continuation>)| (first.addr().get(), place);
+        let mut chunks = room(known.len().div_ceil(CHUNK))?;
+        chunks.extend(known.iter().step_by(CHUNK).enumerate().map(chunk));
+        chunks.sort_unstable();
+        let end = |&(start, _): &(usize, usize)| start + CHUNK * size_of::<Continuation>();
+        let all = chunks.first().map_or(0, |&(start, _)| start)..chunks.last().map_or(0, end);
+        // Each continuation is at most once among those to look at.
+        let (mut found, mut all_known, work) = (room(known.len())?, room(known.len())?, room(known.len())?);
+        found.resize(known.len(), false);
+        all_known.extend_from_slice(known);
+        Some(Search { backend, known: all_known, chunks, all, found, work })
+    }
+
+    /// Notes that something refers to `cont`, which belongs to the store.
+    fn found(&mut self, cont: NonNull<Continuation>) {
+        // SAFETY: `as_ref`: C2, L1: `cont` is of the store: valid, aligned and initialised. R1: nothing writes it.
+        let this = unsafe { cont.as_ref() };
+        if matches!(this.vm.state(), VMContState::Fresh | VMContState::Suspended) {
+            let found = &mut self.found[this.identity.number as usize - 1];
+            if !std::mem::replace(found, true) {
+                self.work.push(cont);
+            }
+        }
+    }
+
+    /// Notes that something refers to `cont`, whatever its revision, and what is in its buffer, bound or not.
+    ///
+    /// # Safety
+    ///
+    /// `cont` is a fresh continuation of the store.
+    pub unsafe fn keep(&mut self, cont: NonNull<VMContRef>) {
+        self.found(cont.cast());
+        // SAFETY: the read: C2: valid, aligned and initialised. R1: nothing writes it. Of `words`: C3: the slots are memory of
+        // the continuation.
+        unsafe {
+            let values = cont.as_ref().values;
+            let first = values.data.addr();
+            self.words(first..first + values.capacity as usize * SLOT_SIZE);
+        }
+    }
+
+    /// Notes the reference `obj`, which counts if it is usable.
+    ///
+    /// # Safety
+    ///
+    /// `obj` is a reference that the store made, usable or not.
+    pub unsafe fn reference(&mut self, obj: VMContObj) {
+        // SAFETY: the read: C2: valid, aligned and initialised. R1: nothing writes it.
+        if unsafe { obj.contref.as_ref() }.revision == obj.revision {
+            self.found(obj.contref.cast());
+        }
+    }
+
+    /// Notes the reference with this index and revision, which counts if it is usable.
+    pub(crate) fn indexed(&mut self, index: u32, revision: usize) {
+        if let Some(&cont) = self.known.get(index as usize) {
+            // SAFETY: the read: C2, L1: `cont` is of the store: valid, aligned and initialised. R1: nothing writes it.
+            if unsafe { cont.as_ref() }.vm.revision == revision {
+                self.found(cont);
+            }
+        }
+    }
+
+    /// Notes a reference that a field of an object holds.
+    pub fn heap_reference(&mut self, reference: HeapReference) {
+        if let (Some(index), Ok(revision)) =
+            (reference.number.checked_sub(1), usize::try_from(reference.revision))
+        {
+            self.indexed(index, revision);
+        }
+    }
+
+    /// Notes each word at these addresses that is the address of a `VMContRef` of the store.
+    ///
+    /// # Safety
+    ///
+    /// The addresses are readable memory, aligned to a word, to which nothing writes meanwhile.
+    pub unsafe fn words(&mut self, addresses: Range<usize>) {
+        for address in addresses.step_by(size_of::<usize>()) {
+            let word = std::ptr::with_exposed_provenance::<usize>(address);
+            // SAFETY: the read: this function's requirement. It is volatile, because the word may belong to a place that
+            // no value of the language initialised.
+            self.word(unsafe { word.read_volatile() });
+        }
+    }
+
+    /// Notes the word if it is the address of a `VMContRef` of the store.
+    #[inline]
+    fn word(&mut self, word: usize) {
+        if word % align_of::<VMContRef>() == 0 && self.all.contains(&word) {
+            self.address(word);
+        }
+    }
+
+    /// As [`Search::word`], for an aligned address between the first chunk and the end of the last.
+    fn address(&mut self, address: usize) {
+        let after = self.chunks.partition_point(|&(start, _)| start <= address);
+        let (start, chunk) = self.chunks[after - 1];
+        let offset = address - start;
+        if offset % size_of::<Continuation>() == 0 && offset < CHUNK * size_of::<Continuation>() {
+            let index = chunk * CHUNK + offset / size_of::<Continuation>();
+            if let Some(&cont) = self.known.get(index) {
+                self.found(cont);
+            }
+        }
+    }
+
+    /// The next continuation that was found. References on its stacks and among its bound values are noted. The engine notes those
+    /// in the objects to which they refer.
+    pub fn next(&mut self) -> Option<NonNull<VMContRef>> {
+        let cont = self.work.pop()?;
+        // SAFETY: `as_ref`: C2, L1: `cont` is of the store: valid, aligned and initialised. R1: nothing writes it. Of `words`:
+        // C3: the bound values are in memory of the continuation, or of its stack. Of `suspended_values`: 1: its state,
+        // 2: R1; what it returns are addresses of stacks, on which nothing runs.
+        unsafe {
+            let this = &cont.as_ref().vm;
+            let (first, suspended) = (this.values.data.addr(), this.state() == VMContState::Suspended);
+            self.words(first..first + this.values.length as usize * SLOT_SIZE);
+            if suspended {
+                for values in walk::suspended_values(self.backend, cont.cast()) {
+                    self.words(values);
+                }
+            }
+        }
+        Some(cont.cast())
+    }
+
+    /// What was found.
+    ///
+    /// # Panics
+    ///
+    /// If [`Search::next`] would return another continuation.
+    pub fn finish(self) -> Found {
+        assert!(self.work.is_empty(), "the search is not over");
+        Found(self.found)
+    }
+}
+
+/// A vector with room for `len` values. `None` if there is no memory.
+fn room<T>(len: usize) -> Option<Vec<T>> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(len).ok()?;
+    Some(room)
+}
