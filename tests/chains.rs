@@ -243,6 +243,8 @@ const MODULE: &str = r#"(module
 struct Seen {
     log: Vec<(i32, i32)>,
     nested: u32,
+    /// How many continuations the store may have.
+    most: usize,
 }
 
 /// What the host does for Wasm: by `how`, it passes on why a nested call ended, or not.
@@ -261,13 +263,31 @@ fn host(mut caller: Caller<'_, Seen>, how: i32) -> Result<i32> {
     }
 }
 
-/// What happens with this seed. With few stacks, that they are all taken is among it.
-fn run(backend: wasmfx::StackSwitchingBackend, seed: u64, stacks: u32) -> (Vec<(i32, i32)>, Vec<String>) {
+/// Refuses further continuations with an error: before a limit of the engine ends a program, the store reclaims continuations, and
+/// which ones depends on what the backend leaves on stacks.
+impl ResourceLimiter for Seen {
+    fn memory_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn continuations_growing(&mut self, _: usize, desired: usize) -> Result<bool> {
+        ensure!(desired <= self.most, "no more than {} continuations", self.most);
+        Ok(true)
+    }
+}
+
+/// What happens with this seed. With few continuations, that there are no more is among it.
+fn run(backend: wasmfx::StackSwitchingBackend, seed: u64, most: usize) -> (Vec<(i32, i32)>, Vec<String>) {
     let mut config = wasmfx::config();
-    config.stack_switching_backend(backend).continuation_stacks(stacks);
+    config.stack_switching_backend(backend);
     let engine = Engine::new(&config).unwrap();
     let module = Module::new(&engine, module(seed)).unwrap();
-    let mut store = Store::new(&engine, Seen::default());
+    let mut store = Store::new(&engine, Seen { most, ..Seen::default() });
+    store.limiter(|seen| seen);
     let log = Func::wrap(&mut store, |mut caller: Caller<'_, Seen>, a: i32, b: i32| {
         caller.data_mut().log.push((a, b))
     });
@@ -295,14 +315,14 @@ fn run(backend: wasmfx::StackSwitchingBackend, seed: u64, stacks: u32) -> (Vec<(
     (std::mem::take(&mut store.data_mut().log), ends)
 }
 
-fn same(seeds: Range<u64>, stacks: u32) {
+fn same(seeds: Range<u64>, most: usize) {
     let (libcall, others) =
         support::backends().split_first().map(|(first, rest)| (*first, rest.to_vec())).unwrap();
     let mut taken = [0; TAGS.len()];
     for seed in seeds {
-        let (expected, ends) = run(libcall.1, seed, stacks);
+        let (expected, ends) = run(libcall.1, seed, most);
         for &(name, backend) in &others {
-            let (log, same_ends) = run(backend, seed, stacks);
+            let (log, same_ends) = run(backend, seed, most);
             let same = expected.iter().zip(&log).take_while(|(a, b)| a == b).count();
             let next = |log: &[(i32, i32)]| log[same..].iter().take(5).copied().collect::<Vec<_>>();
             assert!(
@@ -328,8 +348,8 @@ fn handlers_are_found_anew() {
     same(0..SEEDS, 4000);
 }
 
-/// Traps for want of a stack come in the middle of everything.
+/// Errors for want of a continuation come in the middle of everything.
 #[test]
-fn handlers_are_found_anew_with_few_stacks() {
+fn handlers_are_found_anew_with_few_continuations() {
     same(SEEDS..2 * SEEDS, 12);
 }

@@ -57,10 +57,10 @@
 //! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost running continuation, and the
 //!   `parent_control.sp` of that continuation is an address at or below the end of the initial stack's live frames. With the
 //!   native backend it is that end (N1). The libcall backend uses no other field of that `parent_control`.
-//! * **S4, values.** While a stack waits for the host, all values that Wasm keeps on that stack are at or above the `control.sp` of
-//!   its `VMContRef`. Wasm may also keep values in registers that its callees preserve. Each such register is saved at or above
-//!   `control.sp`: in a frame between Wasm and `on_host_stack`, or in [`Job::registers`]. The builtins of the libcall backend stay on
-//!   the stack. Where they search for continuations, `host::take_stack` sees to S4.
+//! * **S4, values.** While a stack waits for the host, all values that Wasm keeps on that stack are at or above the `control.sp`
+//!   of its `VMContRef`. Wasm may also keep values in registers that its callees preserve. Each such register is saved at or
+//!   above `control.sp`: in a frame between Wasm and `on_host_stack`, or in [`Job::registers`]. The builtins of the libcall
+//!   backend stay on the stack. Where they search for continuations, `host::take_stack` sees to S4.
 
 use crate::abi::{VMContRef, VMContinuationContext};
 use crate::arch::{self, SavedRegisters};
@@ -75,7 +75,8 @@ use std::ptr::NonNull;
 /// stack has the job's address.
 #[repr(C)]
 struct Job<R, F> {
-    /// The registers that Wasm has left to the host to preserve (S4). The first field, so that all that was saved before lies above.
+    /// The registers that Wasm has left to the host to preserve (S4). The first field, so that all that was saved before lies
+    /// above.
     registers: SavedRegisters,
     f: ManuallyDrop<F>,
     result: MaybeUninit<R>,
@@ -137,8 +138,8 @@ pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
     }
 }
 
-/// Calls `call(data)` on the initial stack if the caller is on the stack of `current`, and otherwise on the caller's stack. `data` is
-/// on the caller's stack, and notes as S4 says where Wasm has left the stack of `current`.
+/// Calls `call(data)` on the initial stack if the caller is on the stack of `current`, and otherwise on the caller's stack.
+/// `data` is on the caller's stack, and notes as S4 says where Wasm has left the stack of `current`.
 ///
 /// # Safety
 ///
@@ -155,7 +156,8 @@ unsafe fn leave_continuation(
     // context: valid, aligned and initialised. Nothing borrows either mutably while Wasm runs. `call`: 2.
     // * Of `no_continuations_stack`: 1: this function's 1; 2: nothing borrows a continuation mutably while Wasm runs.
     // * Of `host_stack`: 1: this function's 1; 2: S3; 3: nothing borrows a continuation mutably while Wasm runs.
-    // * `control`: 1 (C2): as above. `parent_control`: S3, C2: `outermost` is a running continuation: valid, aligned and initialised.
+    // * `control`: 1 (C2): as above. `parent_control`: S3, C2: `outermost` is a running continuation: valid, aligned and
+    //   initialised.
     // * Of `call_on`: 1: S3, N1: below `parent_control.sp` the initial stack is free, down to its guard, until the
     //   parent of `outermost` goes on; 2: this function's 2.
     // * Of `call_below`: 1: this function's 1, as the stack pointer is in the stack of `current`, and without `call_on`

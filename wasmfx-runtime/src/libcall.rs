@@ -237,9 +237,9 @@ fn body<H: Host>(cont: NonNull<VMContRef>, suspend: &mut FiberSuspend) -> bool {
     // initialised. The fields are reached one by one, because the `resume` below this frame borrows the fiber.
     // * Of `fiber_of`: 1: so says `resume`'s 1; 2: L2: `make_ready` gave it the fiber; 3: no borrow of the field lasts.
     // * Of `buffer`: 1: it runs; 2: nothing borrows the values of what runs.
-    // * Of `H::call`: 1: so says `Continuations::allocate`; 2: C3: `buffer` has room for parameters and results, and belongs to this
-    //   continuation alone; 3: `resume`'s 3; 4: below this frame, `wasm_stack` bytes are Wasm's part of the stack. H4:
-    //   no panic leaves the call.
+    // * Of `H::call`: 1: so says `Continuations::allocate`; 2: C3: `buffer` has room for parameters and results, and belongs to
+    //   this continuation alone; 3: `resume`'s 3; 4: below this frame, `wasm_stack` bytes are Wasm's part of the stack. H4: no
+    //   panic leaves the call.
     unsafe {
         let part: *mut FiberPart = Continuation::fiber_of(this);
         (*part).suspend = suspend;

@@ -5,8 +5,8 @@ use crate::abi::{MAX_HOST_CALL_FRAME, SLOT_SIZE};
 /// The most continuations that a store may hold, unless the engine's configuration says otherwise.
 ///
 /// A fresh continuation costs 320 bytes (`cont.rs` asserts this), and 8 to 16 in a table. If its function has more than three
-/// parameters or results, the continuation costs 16 bytes more for each of them, whichever are more. Without a limit, a program that
-/// keeps continuations takes all memory of the host.
+/// parameters or results, the continuation costs 16 bytes more for each of them, whichever are more. Without a limit, a program
+/// that keeps continuations takes all memory of the host.
 pub const MAX_CONTINUATIONS: u32 = 1 << 21;
 
 /// The most slots of 16 bytes that the argument buffers of a store's live continuations may have together: 1 GiB. The slots in
@@ -26,9 +26,9 @@ const _: () = assert!(MAX_KEPT_SLOTS * SLOT_SIZE == 256);
 /// A search takes a few microseconds besides what it takes for each continuation: with fewer, this would be the larger part.
 pub const MIN_SEARCHED: usize = 512;
 
-/// The most stacks of reclaimed continuations that a store keeps, with all memory that they touched, besides its
-/// [other idle stacks](MAX_IDLE_STACKS). A store that abandons continuations takes about [`MIN_SEARCHED`] stacks and gets them back
-/// by the next search, again and again.
+/// The most stacks of reclaimed continuations that a store keeps, with all memory that they touched, besides its [other idle
+/// stacks](MAX_IDLE_STACKS). A store that abandons continuations takes about [`MIN_SEARCHED`] stacks and gets them back by the
+/// next search, again and again.
 pub const MAX_RECLAIMED_STACKS: usize = 2 * MIN_SEARCHED;
 
 /// A store searches, without being asked, only if it has a continuation for each so many bytes of objects. Before a `cont.new` all

@@ -12,14 +12,14 @@
 //!
 //! The engine decides when to search, and begins each search (`store/continuations.rs` there).
 //!
-//! References in globals, tables, element segments and objects are exact: a continuation and a revision. Such a reference counts if
-//! it is usable. On stacks and among bound values, each word that is the address of a [`VMContRef`] counts, whatever the revision. So
-//! references to continuations need no stack maps. (The engine uses stack maps to find the objects that stacks refer to.) A word that
-//! only looks like such an address keeps a continuation that could have been reclaimed.
+//! References in globals, tables, element segments and objects are exact: a continuation and a revision. Such a reference counts
+//! if it is usable. On stacks and among bound values, each word that is the address of a [`VMContRef`] counts, whatever the
+//! revision. So references to continuations need no stack maps. (The engine uses stack maps to find the objects that stacks refer
+//! to.) A word that only looks like such an address keeps a continuation that could have been reclaimed.
 //!
 //! A reference that the search misses does no harm to the host: the continuation is ended like one that was consumed, and the
-//! reference is stale (C1). The exception is a continuation that compiled code has checked and not used yet: the search finds it by S4,
-//! or the engine [keeps](Search::keep) it.
+//! reference is stale (C1). The exception is a continuation that compiled code has checked and not used yet: the search finds it
+//! by S4, or the engine [keeps](Search::keep) it.
 
 use crate::abi::{Backend, SLOT_SIZE, VMContObj, VMContRef, VMContState};
 use crate::cont::Continuation;

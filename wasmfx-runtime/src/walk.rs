@@ -1,8 +1,8 @@
 //! Where a store's stacks have frames, values and roots.
 //!
-//! A walk of frames begins where the stack left Wasm and ends where it entered Wasm. A [`VMEntryState`] holds both places. The engine
-//! walks the frames of the current stack by itself, and this module finds those of the others. A search for continuations reads words
-//! and no frames: [`active_values`] and [`suspended_values`] say where, the current stack included.
+//! A walk of frames begins where the stack left Wasm and ends where it entered Wasm. A [`VMEntryState`] holds both places. The
+//! engine walks the frames of the current stack by itself, and this module finds those of the others. A search for continuations
+//! reads words and no frames: [`active_values`] and [`suspended_values`] say where, the current stack included.
 //!
 //! ```text
 //! libcall   active:     current --parent_entry--> its parent's --parent_entry--> ... the entry from the host
@@ -113,10 +113,10 @@ pub unsafe fn suspended_stacks(
     }
 }
 
-/// Ranges of addresses that hold all live values of Wasm, and other words, on the stacks of one entry from the host. The first range
-/// is on the current stack, which Wasm left for the host. The others are on the stacks of its ancestors. `left_at` is where Wasm has
-/// left the current stack (S4), or `None` if there is no frame of Wasm on it. `last_entry_fp` is as for [`entry_fp`]. The ranges are
-/// readable memory, to which nothing writes while 2 holds.
+/// Ranges of addresses that hold all live values of Wasm, and other words, on the stacks of one entry from the host. The first
+/// range is on the current stack, which Wasm left for the host. The others are on the stacks of its ancestors. `left_at` is where
+/// Wasm has left the current stack (S4), or `None` if there is no frame of Wasm on it. `last_entry_fp` is as for [`entry_fp`].
+/// The ranges are readable memory, to which nothing writes while 2 holds.
 ///
 /// ```text
 ///   current                     parent
@@ -201,8 +201,8 @@ pub unsafe fn suspended_values(
     }
 }
 
-/// The stack pointer at which the fiber of `cont`, or what has resumed this fiber, waits for the other one: whichever does not run.
-/// `None` if this build does not know where wasmtime-fiber keeps that address.
+/// The stack pointer at which the fiber of `cont`, or what has resumed this fiber, waits for the other one: whichever does not
+/// run. `None` if this build does not know where wasmtime-fiber keeps that address.
 ///
 /// # Safety
 ///

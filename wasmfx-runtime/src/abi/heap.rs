@@ -16,9 +16,9 @@
 //!
 //! # Invariants
 //!
-//! * **C6, heap types.** `VMHeapIdentity::revision` is the highest revision of a reference to this continuation that compiled code or
-//!   the host has written to a field, and 0 before. `ty` is a subtype of the type of every field to which they have written a
-//!   reference of that revision; fields for continuations of any type do not count, and if there are no others, `ty` is
+//! * **C6, heap types.** `VMHeapIdentity::revision` is the highest revision of a reference to this continuation that compiled
+//!   code or the host has written to a field, and 0 before. `ty` is a subtype of the type of every field to which they have
+//!   written a reference of that revision; fields for continuations of any type do not count, and if there are no others, `ty` is
 //!   [`ANY_CONTINUATION`]. So the reference of that revision has the type `ty`.
 //!
 //! A read looks at the field's number first. 0 is null, and a number above `known_count` means that the heap is corrupted. For any
