@@ -145,7 +145,7 @@ impl Search {
     /// Notes the word if it is the address of a `VMContRef` of the store.
     #[inline]
     fn word(&mut self, word: usize) {
-        if word % align_of::<VMContRef>() == 0 && self.all.contains(&word) {
+        if word.is_multiple_of(align_of::<VMContRef>()) && self.all.contains(&word) {
             self.address(word);
         }
     }
@@ -155,7 +155,7 @@ impl Search {
         let after = self.chunks.partition_point(|&(start, _)| start <= address);
         let (start, chunk) = self.chunks[after - 1];
         let offset = address - start;
-        if offset % size_of::<Continuation>() == 0 && offset < CHUNK * size_of::<Continuation>() {
+        if offset.is_multiple_of(size_of::<Continuation>()) && offset < CHUNK * size_of::<Continuation>() {
             let index = chunk * CHUNK + offset / size_of::<Continuation>();
             if let Some(&cont) = self.known.get(index) {
                 self.found(cont);
@@ -163,9 +163,23 @@ impl Search {
         }
     }
 
-    /// The next continuation that was found. References on its stacks and among its bound values are noted. The engine notes those
-    /// in the objects to which they refer.
-    pub fn next(&mut self) -> Option<NonNull<VMContRef>> {
+    /// What was found.
+    ///
+    /// # Panics
+    ///
+    /// If [`Search::next`] would return another continuation.
+    pub fn finish(self) -> Found {
+        assert!(self.work.is_empty(), "the search is not over");
+        Found(self.found)
+    }
+}
+
+/// Each continuation that was found, once. References on its stacks and among its bound values are noted as it is returned. The
+/// engine notes those in the objects to which they refer.
+impl Iterator for Search {
+    type Item = NonNull<VMContRef>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         let cont = self.work.pop()?;
         // SAFETY: `as_ref`: C2, L1: `cont` is of the store: valid, aligned and initialised. R1: nothing writes it. Of `words`:
         // C3: the bound values are in memory of the continuation, or of its stack. Of `suspended_values`: 1: its state,
@@ -181,16 +195,6 @@ impl Search {
             }
         }
         Some(cont.cast())
-    }
-
-    /// What was found.
-    ///
-    /// # Panics
-    ///
-    /// If [`Search::next`] would return another continuation.
-    pub fn finish(self) -> Found {
-        assert!(self.work.is_empty(), "the search is not over");
-        Found(self.found)
     }
 }
 

@@ -63,6 +63,10 @@ unsafe impl Host for Engines {
     fn set_stack_limit(&mut self, limit: usize) {
         self.get().stack_limit = limit;
     }
+    unsafe fn reclaim(&mut self, _keep: NonNull<VMContRef>) -> bool {
+        // The bodies hold their continuations in ways that no search knows.
+        false
+    }
     fn note_trap(&mut self, error: Error) {
         assert!(self.get().raised.replace(error).is_none(), "one reason at a time");
     }
