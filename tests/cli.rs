@@ -242,7 +242,10 @@ fn limits_and_statistics() {
     each_backend(|flags| {
         let (code, error) = run(flags, "continuation-stacks=10", "10");
         assert_eq!(code, Some(0), "{error}");
-        assert!(error.contains("continuations: 10 alive, 10 at most, 10 made; stacks: 10, "), "{error}");
+        assert!(
+            error.contains("continuations: 10 alive, 10 at most, 10 made, 0 reclaimed; stacks: 10, "),
+            "{error}"
+        );
         let limits = [
             (
                 "continuation-stacks=9",
