@@ -27,24 +27,36 @@ fn unlimit(what: Limit) {
 }
 
 fn module() -> String {
-    let many = "v128 ".repeat(1000);
+    let many = "v128 ".repeat(999);
+    // Each continuation but the nested ones keeps the last one: what nothing refers to is reclaimed.
     format!(
         r#"(module
         (type $ft (func)) (type $ct (cont $ft)) (tag $t)
+        (type $kf (func (param (ref null $ct)))) (type $kc (cont $kf))
         (type $wf (func (param {many}))) (type $wc (cont $wf))
+        (type $lf (func (param (ref null $wc) {many}))) (type $lc (cont $lf))
         (import "" "host" (func $host))
-        (elem declare func $parks $nothing $wide $nests $calls)
-        (func $nothing (type $ft)) (func $wide (type $wf)) (func $calls (type $ft) (call $host))
-        (func $parks (type $ft) (suspend $t))
+        (elem declare func $parks $keeps $wide $nests $calls)
+        (global $last (mut (ref null $ct)) (ref.null $ct))
+        (global $last-wide (mut (ref null $wc)) (ref.null $wc))
+        (func $use (param (ref null $ct)))
+        (func $keeps (type $kf)) (func $wide (type $lf)) (func $calls (type $ft) (call $host))
+        (func $parks (type $kf) (suspend $t) (call $use (local.get 0)))
         (func $nests (type $ft) (resume $ct (cont.new $ct (ref.func $nests))))
-        ;; Suspended ones, whose references are lost.
+        ;; Suspended ones.
         (func (export "park") (loop $l
-          (block $h (result (ref $ct)) (resume $ct (on $t $h) (cont.new $ct (ref.func $parks))) (unreachable)) (drop)
+          (block $h (result (ref $ct))
+            (resume $kc (on $t $h) (global.get $last) (cont.new $kc (ref.func $parks))) (unreachable))
+          (global.set $last)
           (br $l)))
         (func (export "nest") (call $nests))
         ;; Fresh ones, of little and of much.
-        (func (export "new") (loop $l (drop (cont.new $ct (ref.func $nothing))) (br $l)))
-        (func (export "new-wide") (loop $l (drop (cont.new $wc (ref.func $wide))) (br $l)))
+        (func (export "new") (loop $l
+          (global.set $last (cont.bind $kc $ct (global.get $last) (cont.new $kc (ref.func $keeps))))
+          (br $l)))
+        (func (export "new-wide") (loop $l
+          (global.set $last-wide (cont.bind $lc $wc (global.get $last-wide) (cont.new $lc (ref.func $wide))))
+          (br $l)))
         (func (export "works") (resume $ct (cont.new $ct (ref.func $calls)))))"#
     )
 }
