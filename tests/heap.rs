@@ -300,6 +300,43 @@ mod corrupted {
         assert!(message.contains("corruption") || message.contains("nobody wrote"), "{message}");
     }
 
+    /// A field of the bottom type holds nothing that could be used as another type.
+    #[test]
+    fn a_corrupted_field_for_no_continuation() {
+        const MODULE: &str = r#"(module
+            (type $f (func (param i32) (result i32))) (type $k (cont $f))
+            (type $g (func (result i64))) (type $other (cont $g))
+            (type $struct (struct (field i64) (field (mut (ref null nocont))) (field i64)))
+            (func $run (type $f) (local.get 0)) (elem declare func $run)
+            (func (export "make") (result (ref $k)) (cont.new $k (ref.func $run)))
+            (func (export "make-struct") (param i64) (result (ref $struct))
+              (struct.new $struct (local.get 0) (ref.null nocont) (local.get 0)))
+            (func (export "resume") (param (ref $struct)) (result i64)
+              (resume $other (struct.get $struct 1 (local.get 0)))))"#;
+        each_collector(&COLLECTORS, |config| {
+            let engine = Engine::new(&config).unwrap();
+            let module = Module::new(&engine, MODULE).unwrap();
+            let mut store = Store::new(&engine, ());
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let call = |store: &mut Store<()>, name: &str, args: &[Val]| {
+                let func = instance.get_func(&mut *store, name).unwrap();
+                let mut results = [Val::I32(0)];
+                func.call(store, args, &mut results).map(|()| Some(results[0]))
+            };
+            let marker = 0x7654_3210_0123_4567_u64 as i64 + std::ptr::from_ref(&config).addr() as i64;
+            let _cont = call(&mut store, "make", &[]).unwrap();
+            let object = call(&mut store, "make-struct", &[Val::I64(marker)]).unwrap().unwrap();
+            let null = call(&mut store, "resume", &[object]);
+            assert_eq!(trap(null), Some(Trap::NullReference));
+            let any = object.unwrap_anyref().copied().unwrap().unwrap_struct(&store).unwrap();
+            for (number, revision) in [(1, 0), (1, 1), (2, 0), (u32::MAX, 0)] {
+                overwrite(marker, number, revision);
+                is_corrupt(|| call(&mut store, "resume", &[object]));
+                is_corrupt(|| any.field(&mut store, 1).map(Some));
+            }
+        });
+    }
+
     #[test]
     fn a_corrupted_heap_is_found_out() {
         static MARKER: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);

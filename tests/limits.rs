@@ -167,6 +167,28 @@ fn a_stores_limits() {
     });
 }
 
+/// Before a limiter's no counts, those that nothing can resume any more give way. What is held stays. Leftovers on the host's
+/// stack may keep a few.
+#[test]
+fn what_nothing_can_resume_counts_for_no_limiter() {
+    const LIMIT: usize = 8;
+    each_setup(|config| {
+        let limits = StoreLimitsBuilder::new().continuations(LIMIT).build();
+        let mut wasm = Wasm::with(limits, &module(&config()), |store| store.limiter(|limits| limits));
+        let held: Vec<_> = (0..3).map(|n| wasm.park(n).unwrap()).collect();
+        for n in 0..500 {
+            let Val::ContRef(Some(cont)) = wasm.park(n).unwrap() else { panic!("a continuation") };
+            cont.unroot(&wasm.store);
+        }
+        for (n, cont) in held.into_iter().enumerate() {
+            assert_eq!(wasm.go(cont).unwrap(), n as i32);
+        }
+        let statistics = wasm.statistics();
+        assert!(statistics.peak <= LIMIT, "{statistics}");
+        assert!(statistics.reclaimed >= 500 - LIMIT as u64, "{statistics}");
+    });
+}
+
 /// Refuses with an error of its own, or a panic, and notes what it was asked.
 struct Refuses {
     panics: bool,

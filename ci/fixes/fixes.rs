@@ -217,6 +217,34 @@ fn collections_while_a_function_is_debugged() {
     }
 }
 
+/// debug: no slot of a local is uninitialized.
+///
+/// As published, the collector takes what an earlier call has left in the slot for a reference.
+#[test]
+fn locals_without_a_value_while_a_function_is_debugged() {
+    const MODULE: &str = r#"(module
+        (type $s (struct (field i32)))
+        (import "" "collect" (func $collect))
+        (func $leaves (local i64 i64 i64 i64 i64 i64 i64 i64)
+          LEAVES)
+        (func $waits (local (ref $s)) (local (ref $s)) (local (ref $s)) (local (ref $s))
+          (call $collect)
+          (local.set 0 (struct.new_default $s)))
+        (func (export "run") (call $leaves) (call $waits)))"#;
+    let leaves: String =
+        (0..8).map(|at| format!("(local.set {at} (i64.const 0x7777777677777776))")).collect();
+    for collector in [Collector::Copying, Collector::DeferredReferenceCounting] {
+        let mut config = Config::new();
+        config.wasm_gc(true).wasm_function_references(true).collector(collector).guest_debug(true);
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, MODULE.replace("LEAVES", &leaves)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let collect = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc(None));
+        let instance = Instance::new(&mut store, &module, &[collect.into()]).unwrap();
+        instance.get_typed_func::<(), ()>(&mut store, "run").unwrap().call(&mut store, ()).unwrap();
+    }
+}
+
 /// Counts the allocations of each thread.
 struct Counting;
 
@@ -490,4 +518,84 @@ fn a_collection_that_roots_no_types() {
         assert_eq!(LOGGED.get() - logged, 0, "{collector:?}");
     }
     log::set_max_level(log::LevelFilter::Off);
+}
+
+/// gc: count what is live in a copying heap twice.
+#[test]
+fn a_copying_heap_that_is_nearly_full() {
+    const SIZE: usize = 1 << 20;
+    // Of one half of the heap, four fifths are live.
+    const LIVE: usize = SIZE / 2 / 5 * 4;
+    let module = format!(
+        r#"(module
+        (type $a (array i8))
+        (global $live (mut (ref null $a)) (ref.null $a))
+        (func (export "run") (local $n i32)
+          (global.set $live (array.new_default $a (i32.const {LIVE})))
+          (local.set $n (i32.const 100000))
+          (loop $l
+            (drop (array.new_default $a (i32.const 16)))
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"#
+    );
+    let mut config = Config::new();
+    config.wasm_gc(true).collector(Collector::Copying).gc_heap_initial_size(SIZE as u64);
+    let engine = Engine::new(&config).unwrap();
+    let module = Module::new(&engine, module).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    instance.get_typed_func::<(), ()>(&mut store, "run").unwrap().call(&mut store, ()).unwrap();
+    assert_eq!(store.gc_heap_capacity(), 2 * SIZE);
+}
+
+/// Refuses memories of more than 128 KiB, and counts how often.
+struct Refuses(usize);
+
+impl ResourceLimiter for Refuses {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        let refused = desired > 128 << 10;
+        self.0 += usize::from(refused);
+        Ok(!refused)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+/// gc: count frames when a heap's growth is decided.
+#[test]
+fn collections_below_many_frames() {
+    const MODULE: &str = r#"(module
+        (type $a (array i8))
+        (func $run (export "run") (param $depth i32) (result i32) (local $n i32)
+          (if (local.get $depth)
+            (then (return (i32.add (i32.const 1) (call $run (i32.sub (local.get $depth) (i32.const 1)))))))
+          (local.set $n (i32.const 100000))
+          (loop $l
+            (drop (array.new_default $a (i32.const 16)))
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+          (i32.const 0)))"#;
+    for collector in [Collector::Copying, Collector::DeferredReferenceCounting] {
+        let engine = Engine::new(Config::new().wasm_gc(true).collector(collector)).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let capacity = |depth: i32| {
+            let mut store = Store::new(&engine, ());
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+            assert_eq!(run.call(&mut store, depth).unwrap(), depth);
+            store.gc_heap_capacity()
+        };
+        // Nothing is live.
+        assert_eq!(capacity(1), 256 << 10, "{collector:?}");
+        assert_eq!(capacity(4000), 1 << 20, "{collector:?}");
+
+        // Once refused, growth is asked for only if a collection does not free enough.
+        let mut store = Store::new(&engine, Refuses(0));
+        store.limiter(|refuses| refuses);
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, 4000).unwrap(), 4000);
+        assert!(store.gc_heap_capacity() <= 128 << 10, "{collector:?}");
+        assert_eq!(store.data().0, 1, "{collector:?}");
+    }
 }

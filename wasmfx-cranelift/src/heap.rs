@@ -17,10 +17,22 @@ use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::abi::{ANY_CONTINUATION, HEAP_REFERENCE_REVISION};
 use wasmtime_environ::ModuleInternedTypeIndex;
 
-/// Reads the reference at `address`, in a field for continuations of the type `ty`, or of any type if that is `None`. `flags` are
-/// those of accesses to the heap. The code traps if nobody can have written what it finds.
+/// The type of a field that refers to continuations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldType {
+    /// Continuations of any type (`cont`).
+    Any,
+    /// Continuations of this type.
+    Of(ModuleInternedTypeIndex),
+    /// No continuation: the field is null (`nocont`).
+    None,
+}
+
+/// Reads the reference at `address`, in a field of the type `ty`. `flags` are those of accesses to the heap. The code traps if nobody can
+/// have written what it finds.
 ///
 /// ```text
+///   if the type is `nocont`: trap unless the field's number is 0, and return null
 ///   number, revision = the field
 ///   brif number - 1 < context.known_count, some, none
 /// some:
@@ -39,11 +51,17 @@ use wasmtime_environ::ModuleInternedTypeIndex;
 pub(crate) fn read(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    ty: Option<ModuleInternedTypeIndex>,
+    ty: FieldType,
     address: Value,
     flags: MemFlagsData,
 ) -> Value {
     let flags = flags.with_endianness(Endianness::Little);
+    if let FieldType::None = ty {
+        let number = builder.ins().load(I32, flags, address, 0);
+        let null = builder.ins().icmp_imm_u(IntCC::Equal, number, 0);
+        env.trap_if_zero(builder, null, Trap::CorruptHeap);
+        return ContObj::null(env.pointer_type(), &mut builder.cursor()).0;
+    }
     let [some, latest, none, earlier, done] = [(); 5].map(|()| builder.create_block());
     for cold in [none, earlier] {
         builder.set_cold_block(cold);
@@ -66,7 +84,7 @@ pub(crate) fn read(
     builder.ins().brif(is_last, latest, &[], earlier, &[]);
 
     begin(builder, latest);
-    if let Some(ty) = ty {
+    if let FieldType::Of(ty) = ty {
         let actual = contref.heap_type(env, builder);
         let has_type = is_known_subtype(env, builder, actual, ty);
         env.trap_if_zero(builder, has_type, Trap::CorruptHeap);
@@ -88,8 +106,7 @@ pub(crate) fn read(
     ContObj::new(&mut builder.cursor(), ContRef(contref), revision).0
 }
 
-/// Writes the reference `cont` at `address`, in a field for continuations of the type `ty`, or of any type if that is `None`.
-/// `flags` are those of accesses to the heap.
+/// Writes the reference `cont` at `address`, in a field of the type `ty`. `flags` are those of accesses to the heap.
 ///
 /// ```text
 ///   brif contref, some, null
@@ -111,7 +128,7 @@ pub(crate) fn read(
 pub(crate) fn write(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    ty: Option<ModuleInternedTypeIndex>,
+    ty: FieldType,
     address: Value,
     flags: MemFlagsData,
     cont: Value,
@@ -135,14 +152,15 @@ pub(crate) fn write(
     begin(builder, later);
     contref.set_heap_revision(env, builder, revision);
     let id = match ty {
-        Some(ty) => env.type_id(builder, ty),
-        None => builder.ins().iconst(I32, i64::from(ANY_CONTINUATION)),
+        FieldType::Of(ty) => env.type_id(builder, ty),
+        // Nothing but null is written to a field for no continuation.
+        FieldType::Any | FieldType::None => builder.ins().iconst(I32, i64::from(ANY_CONTINUATION)),
     };
     contref.set_heap_type(env, builder, id);
     builder.ins().jump(write, &reference);
 
     begin(builder, known);
-    if let Some(ty) = ty {
+    if let FieldType::Of(ty) = ty {
         let [same, special] = [(); 2].map(|()| builder.create_block());
         builder.set_cold_block(same);
         builder.set_cold_block(special);

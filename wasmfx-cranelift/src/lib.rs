@@ -49,6 +49,7 @@ mod view;
 pub use self::barrier::Barrier;
 pub use self::env::{Backend, Builtin, FuncEnv, Memory, MemoryRegion, NativeBuiltin, NativeEnv, Trap};
 pub use self::function::FunctionState;
+pub use self::heap::FieldType;
 #[cfg(feature = "native")]
 pub use self::native::{Entry, EntryEnv, native_entry};
 pub use self::operands::Clause;
@@ -59,7 +60,7 @@ use self::operands::{Input, New, Resume, Suspend, Target};
 use self::usable::Usable;
 use cranelift_codegen::ir::{MemFlagsData, Value};
 use cranelift_frontend::FunctionBuilder;
-use wasmtime_environ::{ModuleInternedTypeIndex, TagIndex, TypeIndex, WasmResult, wasm_unsupported};
+use wasmtime_environ::{TagIndex, TypeIndex, WasmResult, wasm_unsupported};
 
 /// `cont.new $ty`: returns a reference to a fresh continuation of `func`, a function reference that may be null. The code traps
 /// if `func` is null.
@@ -174,13 +175,12 @@ pub fn switch(
     backend(env)?.switch(env, builder, tag, Target { cont, args, received: &received })
 }
 
-/// Emits a read of the reference at `address`, in a field for continuations of the type `ty`, or of any type if that is `None`, of
-/// an object of the garbage collector. `flags` are those of accesses to the heap. The code traps if nobody can have written what
-/// it finds.
+/// Emits a read of the reference at `address`, in a field of the type `ty` of an object of the garbage collector. `flags` are those
+/// of accesses to the heap. The code traps if nobody can have written what it finds.
 pub fn read_heap(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    ty: Option<ModuleInternedTypeIndex>,
+    ty: FieldType,
     address: Value,
     flags: MemFlagsData,
 ) -> WasmResult<Value> {
@@ -192,7 +192,7 @@ pub fn read_heap(
 pub fn write_heap(
     env: &mut dyn FuncEnv,
     builder: &mut FunctionBuilder<'_>,
-    ty: Option<ModuleInternedTypeIndex>,
+    ty: FieldType,
     address: Value,
     flags: MemFlagsData,
     cont: Value,

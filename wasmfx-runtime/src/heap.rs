@@ -1,9 +1,10 @@
-//! The host's reads and writes of references in the heap of a garbage collector. `wasmfx-cranelift` emits the same for Wasm.
+//! The host's reads and writes of references to continuations in the objects of a garbage collector (C6 in `abi/heap.rs`).
+//! `wasmfx-cranelift` emits the same for Wasm.
 
-use crate::abi::{ANY_CONTINUATION, VMHeapIdentity};
+use crate::abi::{ANY_CONTINUATION, NO_CONTINUATION, VMHeapIdentity};
 use crate::error::Error;
 
-/// A reference to a continuation as a field of an object holds it: see [`abi`](crate::abi).
+/// A reference to a continuation as a field of an object holds it: see C6 in `abi/heap.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeapReference {
     /// The number of the continuation, or 0 if the reference is null.
@@ -58,6 +59,9 @@ impl HeapReference {
         ty: u32,
         is_subtype: impl FnOnce(u32, u32) -> bool,
     ) -> Result<usize, Error> {
+        if ty == NO_CONTINUATION {
+            return Err(Error::CorruptHeap);
+        }
         let known = |ty| ty != ANY_CONTINUATION;
         let revision = usize::try_from(self.revision).map_err(|_| Error::CorruptHeap)?;
         let has_type = || !known(ty) || known(identity.ty) && is_subtype(identity.ty, ty);

@@ -31,11 +31,17 @@ pub const MIN_SEARCHED: usize = 512;
 /// next search, again and again.
 pub const MAX_RECLAIMED_STACKS: usize = 2 * MIN_SEARCHED;
 
-/// A store searches, without being asked, only if it has a continuation for each so many bytes of objects. Before a `cont.new` all
-/// continuations count that it has room for; before a collection, only those that wait and were not found by the last search. A
-/// suspended continuation takes about as many bytes of memory. So
-/// what waits to be reclaimed takes about as much memory as those objects, at most.
+/// A store searches, without being asked, only if it has a continuation for each so many bytes of objects, or if the objects [have
+/// become many](MIN_SEARCHED_OBJECTS). The bytes are those of the heap: with a copying collector an object takes twice its size.
+/// Before a `cont.new` all continuations count that it has room for; before a collection, only those that wait and were not found
+/// by the last search. A suspended continuation takes about as many bytes of memory. So the stacks of what waits to be reclaimed
+/// take about as much memory as those objects, at most.
 pub const OBJECTS_PER_CONTINUATION: usize = 4 << 10;
+
+/// A store searches before a collection, however few continuations it has, if its objects take twice as many bytes as after its last
+/// search, and more than twice this. So the objects that only abandoned continuations hold take about as much memory as all others
+/// at most, or this.
+pub const MIN_SEARCHED_OBJECTS: usize = 1 << 20;
 
 /// The number of continuations in one allocation of a store.
 pub const CHUNK: usize = 64;

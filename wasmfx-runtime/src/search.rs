@@ -204,3 +204,191 @@ fn room<T>(len: usize) -> Option<Vec<T>> {
     room.try_reserve_exact(len).ok()?;
     Some(room)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Continuations;
+    use crate::pool::{PoolConfig, StackPool};
+    use std::ptr;
+    use std::sync::Arc;
+
+    /// As many as two chunks have, and three more.
+    const COUNT: usize = 2 * CHUNK + 3;
+
+    /// A store of [`COUNT`] fresh continuations, and their references.
+    fn store() -> (Continuations, Vec<VMContObj>) {
+        let pool = StackPool::new(PoolConfig::default()).expect("the sizes fit");
+        let mut all = Continuations::new(Arc::new(pool));
+        let make = |_| {
+            // SAFETY: of `allocate`: nothing resumes it.
+            let made = unsafe { all.allocate(ptr::dangling_mut(), ptr::dangling_mut(), 2, 0) };
+            let contref = made.expect("there is room");
+            // SAFETY: the read: C2: valid, aligned and initialised.
+            VMContObj { contref, revision: unsafe { contref.as_ref() }.revision }
+        };
+        let made = (0..COUNT).map(make).collect();
+        (all, made)
+    }
+
+    /// Which of the references `made` a search finds, by index, that begins with `notes`.
+    fn find(all: &mut Continuations, made: &[VMContObj], notes: impl FnOnce(&mut Search)) -> Vec<usize> {
+        // SAFETY: of `search`: there is no compiled code, and nothing changes a continuation until the search ends.
+        let mut search = unsafe { all.search() }.expect("there is memory");
+        notes(&mut search);
+        let returned: Vec<_> = search.by_ref().collect();
+        let found: Vec<usize> = (0..COUNT).filter(|&at| search.found[at]).collect();
+        let mut sorted: Vec<usize> = returned
+            .iter()
+            .map(|cont| made.iter().position(|obj| obj.contref == *cont).expect("one of the store"))
+            .collect();
+        sorted.sort_unstable();
+        assert_eq!(sorted, found, "each is returned once");
+        found
+    }
+
+    fn words(words: &[usize]) -> impl FnOnce(&mut Search) {
+        // SAFETY: of `words`: a slice, which is borrowed.
+        move |search| unsafe { search.words(words.as_ptr().addr()..words.as_ptr_range().end.addr()) }
+    }
+
+    #[test]
+    fn an_address_counts_if_it_is_exact() {
+        let (mut all, made) = store();
+        let address = |at: usize| made[at].contref.addr().get();
+        let edges = [0, 1, CHUNK - 1, CHUNK, 2 * CHUNK - 1, 2 * CHUNK, COUNT - 1];
+        for at in edges {
+            assert_eq!(find(&mut all, &made, words(&[address(at)])), [at]);
+        }
+        assert_eq!(find(&mut all, &made, words(&edges.map(address))), edges);
+        assert_eq!(find(&mut all, &made, words(&[address(3); 4])), [3]);
+        assert_eq!(find(&mut all, &made, words(&[])), []);
+
+        // Addresses inside of one, of places that no continuation has had yet, and around the chunks.
+        let size = size_of::<Continuation>();
+        let first = edges.map(|at| address(at) + 1);
+        let middle = edges.map(|at| address(at) + align_of::<VMContRef>());
+        let last = edges.map(|at| address(at) + size - 1);
+        let unused = [1, CHUNK - 4, CHUNK - 3].map(|more| address(COUNT - 1) + more * size);
+        let around: Vec<usize> = [0, CHUNK, 2 * CHUNK]
+            .into_iter()
+            .filter(|at| made.iter().all(|obj| obj.contref.addr().get() + size != address(*at)))
+            .map(|at| address(at) - size)
+            .collect();
+        for none in [&first[..], &middle, &last, &unused, &around, &[0, 1, 8, usize::MAX, usize::MAX & !7]] {
+            assert_eq!(find(&mut all, &made, words(none)), []);
+        }
+    }
+
+    #[test]
+    fn a_store_without_continuations() {
+        let pool = StackPool::new(PoolConfig::default()).expect("the sizes fit");
+        let mut all = Continuations::new(Arc::new(pool));
+        // SAFETY: as in `find`.
+        let mut search = unsafe { all.search() }.expect("there is memory");
+        words(&[0, 8, usize::MAX & !7])(&mut search);
+        search.heap_reference(HeapReference { number: 1, revision: 0 });
+        assert!(search.next().is_none());
+        // SAFETY: of `reclaim`: 1: the search of this store; 2: there are no stacks.
+        assert_eq!(unsafe { all.reclaim(search.finish()) }, 0);
+    }
+
+    #[test]
+    fn a_reference_counts_if_it_is_usable() {
+        let (mut all, made) = store();
+        // SAFETY: of `discard`: both are fresh.
+        unsafe {
+            all.discard(made[5].contref);
+            all.discard(made[7].contref);
+        }
+        // A continuation takes the place of the one that was discarded last.
+        // SAFETY: of `allocate`: nothing resumes it.
+        let again = unsafe { all.allocate(ptr::dangling_mut(), ptr::dangling_mut(), 0, 0) };
+        assert_eq!(again.expect("there is room"), made[7].contref);
+        // SAFETY: the read: C2: valid, aligned and initialised.
+        let revision = unsafe { made[7].contref.as_ref() }.revision;
+        let usable = VMContObj { contref: made[7].contref, revision };
+
+        let exact = |objs: &'static [usize]| {
+            let objs: Vec<VMContObj> = objs.iter().map(|&at| made[at]).collect();
+            move |search: &mut Search| {
+                for obj in objs {
+                    // SAFETY: of `reference`: the store made it.
+                    unsafe { search.reference(obj) };
+                }
+            }
+        };
+        assert_eq!(find(&mut all, &made, exact(&[4, 5, 6, 7])), [4, 6]);
+        // SAFETY: of `reference`: the store made it.
+        assert_eq!(find(&mut all, &made, |search| unsafe { search.reference(usable) }), [7]);
+        // A word has no revision.
+        let addresses = [made[5].contref.addr().get(), made[7].contref.addr().get()];
+        assert_eq!(find(&mut all, &made, words(&addresses)), [7]);
+
+        let heap = |number: u32, revision: u64| {
+            move |search: &mut Search| search.heap_reference(HeapReference { number, revision })
+        };
+        let revision = |obj: VMContObj| obj.revision as u64;
+        assert_eq!(find(&mut all, &made, heap(8, revision(usable))), [7]);
+        assert_eq!(find(&mut all, &made, heap(8, revision(made[7]))), []);
+        assert_eq!(find(&mut all, &made, heap(COUNT as u32, revision(made[COUNT - 1]))), [COUNT - 1]);
+        // A heap that the guest has corrupted: no number, numbers that no continuation has, revisions that none has yet.
+        let wild =
+            [(0, 0), (0, 1), (COUNT as u32 + 1, 0), (u32::MAX, 0), (1, revision(made[0]) + 1), (1, u64::MAX)];
+        for (number, revision) in wild {
+            assert_eq!(find(&mut all, &made, heap(number, revision)), []);
+        }
+    }
+
+    #[test]
+    fn what_is_bound_counts_if_its_continuation_does() {
+        let (mut all, made) = store();
+        let bind = |to: usize, value: usize| {
+            let mut contref = made[to].contref;
+            // SAFETY: `as_mut`, `write`: C2, C3: a fresh continuation with two slots, which nothing else uses.
+            unsafe {
+                let values = &mut contref.as_mut().values;
+                values.data.write(made[value].contref.addr().get() as u128);
+                values.length = 1;
+            }
+        };
+        // A chain, and a cycle at its end.
+        for (to, value) in [(10, 20), (20, 30), (30, 40), (40, 20)] {
+            bind(to, value);
+        }
+        let address = |at: usize| made[at].contref.addr().get();
+        assert_eq!(find(&mut all, &made, words(&[address(10)])), [10, 20, 30, 40]);
+        assert_eq!(find(&mut all, &made, words(&[address(30)])), [20, 30, 40]);
+
+        // What is behind the bound values is not one, unless compiled code is about to bind it.
+        let mut contref = made[50].contref;
+        // SAFETY: as in `bind`.
+        unsafe { contref.as_mut().values.data.write(address(60) as u128) };
+        assert_eq!(find(&mut all, &made, words(&[address(50)])), [50]);
+        // SAFETY: of `keep`: it is fresh.
+        assert_eq!(find(&mut all, &made, |search| unsafe { search.keep(made[50].contref) }), [50, 60]);
+    }
+
+    #[test]
+    fn what_the_host_holds() {
+        if !Continuations::SEARCHES {
+            return;
+        }
+        let (mut all, made) = store();
+        let index = |at: usize| at as u32;
+        let times = all.hold(index(2), made[2].revision);
+        all.hold(index(4), made[4].revision);
+        // A stale reference keeps nothing.
+        all.hold(index(6), made[6].revision.wrapping_sub(1));
+        assert_eq!(find(&mut all, &made, |_| {}), [2, 4]);
+        // The host has got it again since.
+        all.hold(index(2), made[2].revision);
+        all.let_go(index(2), made[2].revision, Some(times));
+        assert_eq!(find(&mut all, &made, |_| {}), [2, 4]);
+        // SAFETY: of `discard`: it is fresh.
+        unsafe { all.discard(made[4].contref) };
+        assert_eq!(find(&mut all, &made, |_| {}), [2]);
+        all.let_go(index(2), made[2].revision, None);
+        assert_eq!(find(&mut all, &made, |_| {}), []);
+    }
+}

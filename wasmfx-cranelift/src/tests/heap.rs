@@ -14,16 +14,17 @@ fn translate_field(
     func.unwrap()
 }
 
-/// A type without subtypes, one that may have some, and none.
-fn types() -> [Option<ModuleInternedTypeIndex>; 3] {
-    [Some(ModuleInternedTypeIndex::new(0)), Some(ModuleInternedTypeIndex::new(1)), None]
+/// A type without subtypes, one that may have some, any type, and none.
+fn types() -> [FieldType; 4] {
+    let of = |ty| FieldType::Of(ModuleInternedTypeIndex::new(ty));
+    [of(0), of(1), FieldType::Any, FieldType::None]
 }
 
 #[test]
 fn a_read_checks_what_it_finds() {
     for &backend in BACKENDS {
         for (ty, calls, traps) in
-            types().into_iter().zip([0, 1, 0]).zip([3, 3, 2]).map(|((a, b), c)| (a, b, c))
+            types().into_iter().zip([0, 1, 0, 0]).zip([3, 3, 2, 1]).map(|((a, b), c)| (a, b, c))
         {
             let mut engine = Engine::new(backend, &[]);
             let func = translate_field(&mut engine, |env, builder, address, _| {
@@ -31,7 +32,7 @@ fn a_read_checks_what_it_finds() {
                 assert_eq!(builder.func.dfg.value_type(cont), types::I128);
                 Ok(())
             });
-            // A number that is no continuation's, a revision that nobody wrote, and another type.
+            // A number that is no continuation's, a revision that nobody wrote, and another type; or a number at all.
             assert_eq!(engine.traps, vec![Trap::CorruptHeap; traps], "{func}");
             assert_eq!(engine.calls, vec!["is subtype"; calls], "{func}");
             assert_eq!(count(&func, Opcode::Store), 0, "{func}");
@@ -43,7 +44,7 @@ fn a_read_checks_what_it_finds() {
 fn a_write_notes_the_type_before_the_field_is_written() {
     for &backend in BACKENDS {
         for (ty, calls, stores) in
-            types().into_iter().zip([0, 1, 0]).zip([5, 5, 4]).map(|((a, b), c)| (a, b, c))
+            types().into_iter().zip([0, 1, 0, 0]).zip([5, 5, 4, 4]).map(|((a, b), c)| (a, b, c))
         {
             let mut engine = Engine::new(backend, &[]);
             let func = translate_field(&mut engine, |env, builder, address, cont| {
@@ -62,8 +63,8 @@ fn targets_that_are_not_64_bit_are_refused() {
     let mut engine = Engine::new(Backend::Libcall, &[]);
     engine.pointer = types::I32;
     translate_field(&mut engine, |env, builder, address, cont| {
-        read_heap(env, builder, None, address, MemFlagsData::new()).unwrap_err();
-        write_heap(env, builder, None, address, MemFlagsData::new(), cont).unwrap_err();
+        read_heap(env, builder, FieldType::Any, address, MemFlagsData::new()).unwrap_err();
+        write_heap(env, builder, FieldType::Any, address, MemFlagsData::new(), cont).unwrap_err();
         Ok(())
     });
 }

@@ -30,6 +30,8 @@
 //! | lower | the read returns the reference. It was consumed, since a later revision was written to the heap (C1): its type does not matter |
 //! | higher | nobody has written this reference: the heap is corrupted |
 //!
+//! A field for no continuation (`nocont`) is corrupted if its number is not 0.
+//!
 //! If the heap is corrupted, compiled code ends with the engine's error for that, and a read by the host returns an error. A read
 //! does not look at `VMContRef::revision`: it returns stale references too, and the instruction that uses one traps.
 
@@ -46,7 +48,7 @@ pub const HEAP_REFERENCE_REVISION: i32 = 8;
 pub struct VMHeapIdentity {
     /// The continuation's number in its store, from 1 on. It never changes.
     pub number: u32,
-    /// The `VMSharedTypeIndex` of the most special type with which a reference of revision `revision` was written to a field, or
+    /// The `VMSharedTypeIndex` of the most specific type with which a reference of revision `revision` was written to a field, or
     /// [`ANY_CONTINUATION`].
     pub ty: u32,
     /// The highest revision of a reference that was written to a field.
@@ -55,6 +57,9 @@ pub struct VMHeapIdentity {
 
 /// The type of a reference of which nothing is known but that it refers to a continuation. No type has this number.
 pub const ANY_CONTINUATION: u32 = u32::MAX;
+
+/// The type of a field that takes no continuation, but only null (`nocont`). No type has this number.
+pub const NO_CONTINUATION: u32 = u32::MAX - 1;
 
 /// The distance from a [`VMContRef`] to its [`VMHeapIdentity`].
 #[cfg(target_pointer_width = "64")]

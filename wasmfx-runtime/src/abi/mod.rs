@@ -111,7 +111,7 @@ pub use self::fingerprint::{
     FINGERPRINT, TRANSLATION, fingerprint, fingerprint_of_sources, fingerprints, with_fingerprint,
 };
 pub use self::frame::{NO_TAG, VMResumeFrame, VMTag};
-pub use self::heap::{ANY_CONTINUATION, HEAP_REFERENCE_REVISION, VMHeapIdentity};
+pub use self::heap::{ANY_CONTINUATION, HEAP_REFERENCE_REVISION, NO_CONTINUATION, VMHeapIdentity};
 pub use self::outcome::{KEPT, OUTCOME, RAISE, RETURNED, UNWOUND};
 pub use self::stack::VMStackHeader;
 

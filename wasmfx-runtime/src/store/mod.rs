@@ -27,7 +27,9 @@ use crate::arch;
 use crate::cont::Continuation;
 use crate::error::Error;
 use crate::heap::HeapReference;
-use crate::limits::{MAX_KEPT_SLOTS, MAX_SLOTS, MIN_SEARCHED, OBJECTS_PER_CONTINUATION};
+use crate::limits::{
+    MAX_KEPT_SLOTS, MAX_SLOTS, MIN_SEARCHED, MIN_SEARCHED_OBJECTS, OBJECTS_PER_CONTINUATION,
+};
 use crate::pool::StackPool;
 use crate::search::{Found, Search};
 use crate::stack::PooledStack;
@@ -54,6 +56,10 @@ pub struct Continuations {
     found: usize,
     /// How many continuations waited to be resumed in the last collection.
     waiting: usize,
+    /// The bytes of objects that the first collection after the last search has left, if there was one.
+    objects: Option<usize>,
+    /// Whether there was a collection since the last search.
+    collected: bool,
     /// Continuations that searches have ended.
     reclaimed: u64,
     /// The continuations to which the host holds references, by index. A host call that reads a reference borrows the store only
@@ -106,6 +112,8 @@ impl Continuations {
             search_at: MIN_SEARCHED,
             found: 0,
             waiting: 0,
+            objects: None,
+            collected: false,
             reclaimed: 0,
             held: Mutex::default(),
             slots: 0,
@@ -343,8 +351,11 @@ impl Continuations {
         }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = held.entry(index).or_insert(Held { revision, last: 0 });
-        entry.revision = entry.revision.max(revision);
-        entry.last += 1;
+        // A stale reference holds nothing.
+        if revision >= entry.revision {
+            entry.revision = revision;
+            entry.last += 1;
+        }
         entry.last
     }
 
@@ -374,14 +385,28 @@ impl Continuations {
 
     /// Notes how many continuations are fresh or suspended, of which a collection looks at each.
     pub fn note_waiting(&mut self, count: usize) {
-        self.waiting = count;
+        (self.waiting, self.collected) = (count, true);
     }
 
-    /// As [`Continuations::search_before_growth`], for a collection of the objects: whether so many more continuations waited to
-    /// be resumed in the last collection, than could be resumed after the last search, that a search is worth the time.
-    pub fn search_at_collection(&self, objects: usize) -> bool {
+    /// As [`Continuations::search_before_growth`], for a collection of the objects, of which the last one has left so many bytes.
+    ///
+    /// It is time to search if so many more continuations waited to be resumed in the last collection, than could be resumed after
+    /// the last search, that a search is worth the time; or if it is time [before the heap
+    /// grows](Continuations::search_before_heap_growth).
+    pub fn search_at_collection(&mut self, objects: usize) -> bool {
         let more = self.waiting.saturating_sub(self.found);
-        Self::SEARCHES && more > self.found / 4 && more > objects / OBJECTS_PER_CONTINUATION
+        let many = more > self.found / 4 && more > objects / OBJECTS_PER_CONTINUATION;
+        self.search_before_heap_growth(objects) || Self::SEARCHES && many
+    }
+
+    /// As [`Continuations::search_before_growth`], for the heap of objects, of which the last collection has left so many bytes:
+    /// whether continuations wait, and the objects take twice as much as what the first collection after the last search has left.
+    pub fn search_before_heap_growth(&mut self, objects: usize) -> bool {
+        if self.objects.is_none() && self.collected {
+            self.objects = Some(objects);
+        }
+        let is_large = |after_search: usize| objects / 2 > after_search.max(MIN_SEARCHED_OBJECTS);
+        Self::SEARCHES && self.waiting > 0 && self.objects.is_some_and(is_large)
     }
 
     /// Whether a search can find all references: those in registers, too.
@@ -453,6 +478,7 @@ impl Continuations {
         let ended = lost.len() + others;
         self.reclaimed += ended as u64;
         (self.found, self.waiting) = (alive, alive);
+        (self.objects, self.collected) = (None, false);
         self.search_at = MIN_SEARCHED.max(2 * alive);
         ended
     }
@@ -537,17 +563,31 @@ impl Continuations {
         // SAFETY: `&mut`: C2, L1: `cont` is of `self`: valid, aligned and initialised. It does not run, so that nothing
         // else borrows it.
         let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
-        let mut kept = this.roots.take();
+        let kept = this.roots.take();
         if roots.len() > 0 {
-            let room = kept.get_or_insert_default();
+            // No more room than it needs, unless that is there already.
+            let mut room = kept.filter(|kept| kept.capacity() / 2 <= roots.len()).unwrap_or_default();
             room.clear();
             if room.try_reserve_exact(roots.len()).is_err() {
                 return;
             }
             room.extend(roots);
-            this.roots = kept;
+            this.roots = Some(room);
         }
         this.walked_at = this.vm.revision + 1;
+    }
+
+    /// Gives the memory back that [`Continuations::remember_roots`] took for the continuation. Each collection calls this for those
+    /// that do not wait: compiled code ends continuations, and leaves this memory as it is.
+    ///
+    /// # Safety
+    ///
+    /// `cont` is a continuation of `self`.
+    #[inline]
+    pub unsafe fn forget_roots(&mut self, cont: NonNull<VMContRef>) {
+        // SAFETY: `&mut`: C2, L1: `cont` is of `self`: valid, aligned and initialised. H6: no compiled code runs while `self` is
+        // borrowed, and nothing borrows this field for longer than a call.
+        unsafe { (*cont.cast::<Continuation>().as_ptr()).roots = None };
     }
 
     /// Puts a continuation on the `free` list, where the next `cont.new` finds it (C4).
