@@ -1,5 +1,5 @@
-//! What a collection costs for each suspended continuation: the first one after the continuation was suspended, which walks its
-//! stack, and later ones, which look at the slots that the walk found.
+//! What a collection costs for each suspended continuation: the first one that visits all of them, which walks the stacks and
+//! searches for what can be resumed, and later ones, which look at the slots that the walk found.
 //!
 //! `cargo bench --bench collections` prints a table in Markdown; `cargo test --bench collections` runs a few continuations, and
 //! checks that the collections leave them as they are. The time of a collection is that of the allocations which cause it, less the
@@ -93,6 +93,9 @@ impl Guest {
     }
 }
 
+/// Bytes of the heap: a few times as much as the objects of all continuations take.
+const HEAP: u64 = 64 << 20;
+
 /// Counts when it is collected.
 struct Garbage(Arc<AtomicU32>);
 
@@ -108,7 +111,9 @@ fn main() {
     if args.bench {
         println!("| collector | the first time | later |\n| --- | ---: | ---: |");
     }
-    each_collector(&FREEING, |config| {
+    each_collector(&FREEING, |mut config| {
+        // A heap of one size: both stores fill as much of it before each collection, and none grows meanwhile.
+        config.gc_heap_initial_size(HEAP).gc_heap_reservation(HEAP).gc_heap_may_move(false);
         let engine = Engine::new(&config).expect("a valid configuration");
         let module = Module::new(&engine, MODULE).expect("a valid module");
         let (mut suspended, mut kept) =
