@@ -92,7 +92,7 @@ impl Search {
         // the continuation.
         unsafe {
             let values = cont.as_ref().values;
-            let first = values.data.addr();
+            let first = values.data.expose_provenance();
             self.words(first..first + values.capacity as usize * SLOT_SIZE);
         }
     }
@@ -186,7 +186,8 @@ impl Iterator for Search {
         // 2: R1; what it returns are addresses of stacks, on which nothing runs.
         unsafe {
             let this = &cont.as_ref().vm;
-            let (first, suspended) = (this.values.data.addr(), this.state() == VMContState::Suspended);
+            let (first, suspended) =
+                (this.values.data.expose_provenance(), this.state() == VMContState::Suspended);
             self.words(first..first + this.values.length as usize * SLOT_SIZE);
             if suspended {
                 for values in walk::suspended_values(self.backend, cont.cast()) {
@@ -249,7 +250,9 @@ mod tests {
 
     fn words(words: &[usize]) -> impl FnOnce(&mut Search) {
         // SAFETY: of `words`: a slice, which is borrowed.
-        move |search| unsafe { search.words(words.as_ptr().addr()..words.as_ptr_range().end.addr()) }
+        move |search| unsafe {
+            search.words(words.as_ptr().expose_provenance()..words.as_ptr_range().end.addr())
+        }
     }
 
     #[test]
