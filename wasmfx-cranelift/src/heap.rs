@@ -28,8 +28,8 @@ pub enum FieldType {
     None,
 }
 
-/// Reads the reference at `address`, in a field of the type `ty`. `flags` are those of accesses to the heap. The code traps if nobody can
-/// have written what it finds.
+/// Reads the reference at `address`, in a field of the type `ty`. `flags` are those of accesses to the heap. The code traps if
+/// nobody can have written what it finds.
 ///
 /// ```text
 ///   if the type is `nocont`: trap unless the field's number is 0, and return null

@@ -217,18 +217,24 @@ mod tests {
     /// As many as two chunks have, and three more.
     const COUNT: usize = 2 * CHUNK + 3;
 
+    fn empty_store() -> Continuations {
+        let pool = StackPool::new(PoolConfig::default()).expect("the sizes fit");
+        Continuations::new(Arc::new(pool))
+    }
+
+    /// A reference to a fresh continuation with two slots.
+    fn make(all: &mut Continuations) -> VMContObj {
+        // SAFETY: of `allocate`: nothing resumes it.
+        let made = unsafe { all.allocate(ptr::dangling_mut(), ptr::dangling_mut(), 2, 0) };
+        let contref = made.expect("there is room");
+        // SAFETY: the read: C2: valid, aligned and initialised.
+        VMContObj { contref, revision: unsafe { contref.as_ref() }.revision }
+    }
+
     /// A store of [`COUNT`] fresh continuations, and their references.
     fn store() -> (Continuations, Vec<VMContObj>) {
-        let pool = StackPool::new(PoolConfig::default()).expect("the sizes fit");
-        let mut all = Continuations::new(Arc::new(pool));
-        let make = |_| {
-            // SAFETY: of `allocate`: nothing resumes it.
-            let made = unsafe { all.allocate(ptr::dangling_mut(), ptr::dangling_mut(), 2, 0) };
-            let contref = made.expect("there is room");
-            // SAFETY: the read: C2: valid, aligned and initialised.
-            VMContObj { contref, revision: unsafe { contref.as_ref() }.revision }
-        };
-        let made = (0..COUNT).map(make).collect();
+        let mut all = empty_store();
+        let made = (0..COUNT).map(|_| make(&mut all)).collect();
         (all, made)
     }
 
@@ -285,8 +291,7 @@ mod tests {
 
     #[test]
     fn a_store_without_continuations() {
-        let pool = StackPool::new(PoolConfig::default()).expect("the sizes fit");
-        let mut all = Continuations::new(Arc::new(pool));
+        let mut all = empty_store();
         // SAFETY: as in `find`.
         let mut search = unsafe { all.search() }.expect("there is memory");
         words(&[0, 8, usize::MAX & !7])(&mut search);
@@ -305,12 +310,8 @@ mod tests {
             all.discard(made[7].contref);
         }
         // A continuation takes the place of the one that was discarded last.
-        // SAFETY: of `allocate`: nothing resumes it.
-        let again = unsafe { all.allocate(ptr::dangling_mut(), ptr::dangling_mut(), 0, 0) };
-        assert_eq!(again.expect("there is room"), made[7].contref);
-        // SAFETY: the read: C2: valid, aligned and initialised.
-        let revision = unsafe { made[7].contref.as_ref() }.revision;
-        let usable = VMContObj { contref: made[7].contref, revision };
+        let usable = make(&mut all);
+        assert_eq!(usable.contref, made[7].contref);
 
         let exact = |objs: &'static [usize]| {
             let objs: Vec<VMContObj> = objs.iter().map(|&at| made[at]).collect();
