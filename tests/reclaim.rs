@@ -419,15 +419,11 @@ fn collections_of_the_heap_reclaim() {
     });
 }
 
-/// A few continuations that hold many objects: in a heap that can grow, and in one that cannot. With the libcall backend, leftovers
-/// of the runtime keep too many for a bound.
+/// A few continuations that hold many objects: in a heap that can grow, and in one that cannot.
 #[test]
 fn what_the_abandoned_hold_is_freed() {
     each_collector(&FREEING, |config| {
         let mut guest = Guest::new(&config);
-        if guest.store.engine().get_stack_switching_backend() != StackSwitchingBackend::Native {
-            return;
-        }
         // Fewer than a search needs without a collection.
         for _ in 0..8 {
             guest.call("hoard", &[Val::I32(500)]).unwrap();
@@ -441,6 +437,40 @@ fn what_the_abandoned_hold_is_freed() {
         guest.call("hoard", &[Val::I32(1000)]).unwrap();
         let statistics = guest.store.continuation_statistics();
         assert!(statistics.peak < 200, "{statistics}");
+    });
+}
+
+/// Each is made while the one before is still in a local: none keeps that one.
+#[test]
+fn what_starts_keeps_nothing_of_what_resumes() {
+    const MODULE: &str = r#"(module
+        (type $f (func (param i32) (result i32))) (type $k (cont $f))
+        (tag $t (param i32) (result i32))
+        (type $box (struct (field $k (mut (ref null $k))) (field $n (mut i32))))
+        (global $last (mut (ref null $box)) (ref.null $box))
+        (func $body (type $f) (local $box (ref $box))
+          (local.set $box (struct.new $box (ref.null $k) (local.get 0)))
+          (i32.add (suspend $t (i32.const 1)) (struct.get $box $n (local.get $box))))
+        (elem declare func $body)
+        (func $step (param $k (ref null $k)) (result i32 (ref null $k))
+          (block $h (result i32 (ref $k))
+            (resume $k (on $t $h) (i32.const 0) (local.get $k)) (ref.null $k) (return)))
+        (func (export "run") (param $n i32) (result i32) (local $sum i32) (local $k (ref null $k))
+          (loop $l
+            (call $step (cont.new $k (ref.func $body))) (local.set $k)
+            (local.set $sum (i32.add (local.get $sum)))
+            (global.set $last (struct.new $box (local.get $k) (i32.const 0)))
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+          (local.get $sum)))"#;
+    each_collector(&COLLECTORS, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, 20_000).unwrap(), 20_000);
+        let statistics = store.continuation_statistics();
+        assert!(statistics.peak <= 4096, "{statistics}");
     });
 }
 
@@ -650,7 +680,7 @@ fn abandoned_generators_take_no_memory() {
 #[test]
 fn limits_count_what_can_be_resumed() {
     each_backend(|config| {
-        for (continuations, stacks) in [(20, 1000), (1000, 20)] {
+        for (continuations, stacks) in [(60, 1000), (1000, 60)] {
             let mut config = config();
             config
                 .continuation_stack_size(16 << 10)

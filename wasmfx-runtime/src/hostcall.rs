@@ -56,11 +56,16 @@
 //!   in debug builds the end of a store, look up each frame of a suspended stack, and fail if a frame is not compiled code's.
 //! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost running continuation, and the
 //!   `parent_control.sp` of that continuation is an address at or below the end of the initial stack's live frames. With the
-//!   native backend it is that end (N1). The libcall backend uses no other field of that `parent_control`.
+//!   native backend it is that end (N1). With the libcall backend it is further down.
 //! * **S4, values.** While a stack waits for the host, all values that Wasm keeps on that stack are at or above the `control.sp`
 //!   of its `VMContRef`. Wasm may also keep values in registers that its callees preserve. Each such register is saved at or
 //!   above `control.sp`: in a frame between Wasm and `on_host_stack`, or in [`Job::registers`]. The builtins of the libcall
 //!   backend stay on the stack. Where they search for continuations, `host::take_stack` sees to S4.
+//! * **S5, values of a stack that another one waits for.** With the libcall backend, a stack also waits in the builtin `resume` for
+//!   what it runs, and in the builtins `suspend` and `switch` to be resumed. All values that Wasm keeps on that stack, registers as
+//!   in S4, are at or above an address in the builtin's frame. That address is the `parent_control.fp` of what the stack runs, and
+//!   the `control.sp` of what is suspended. The frames of wasmtime-fiber lie below: what they hold is not searched, because they
+//!   have leftovers of earlier switches, which would keep one abandoned continuation for each that is alive.
 
 use crate::abi::{VMContRef, VMContinuationContext};
 use crate::arch::{self, SavedRegisters};

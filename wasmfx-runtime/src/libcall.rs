@@ -38,7 +38,7 @@ use crate::abi::{
     Backend, RETURNED, SLOT_SIZE, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame,
     VMTag,
 };
-use crate::arch;
+use crate::arch::{self, SavedRegisters};
 use crate::check;
 use crate::cont::Continuation;
 use crate::error::Error;
@@ -66,6 +66,8 @@ pub const UNWIND: u64 = u64::MAX;
 /// 4. `frame` is in the caller's frame, with the tags behind it.
 /// 5. `values` of `frame` has room for the results, in the caller's frame too.
 pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: NonNull<VMResumeFrame>) -> u64 {
+    let mut registers = SavedRegisters::EMPTY;
+    registers.save();
     let parent = host.current();
     // The parent's entry state is kept in its `VMContRef` if the parent is a continuation, and here if it is the initial stack.
     let mut initial = VMEntryState::default();
@@ -102,6 +104,7 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
         loop {
             let last = link(inner, parent, frame, parent_entry);
             (*last.as_ptr()).vm.parent_control.sp = free_below;
+            (*last.as_ptr()).vm.parent_control.fp = (&raw const registers).expose_provenance();
             enter(host, inner);
             let signal = loop {
                 let fiber = (*Continuation::fiber_of(last.as_ptr())).fiber.as_ref().expect("L2");
@@ -230,24 +233,52 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
 
 /// A fiber runs this, and this runs the continuation's function. Returns whether the function returned: `false` if it was
 /// unwound.
+///
+/// The function finds zeros in the registers that it preserves. The registers of the Wasm that resumes for the first time would
+/// otherwise be on this stack for as long as the continuation lives, and a search would find the references in them.
 fn body<H: Host>(cont: NonNull<VMContRef>, suspend: &mut FiberSuspend) -> bool {
     let here = ptr::from_ref(&suspend).addr();
     let this = cont.cast::<Continuation>().as_ptr();
+    let mut job = Job { cont: this, returned: false };
     // SAFETY: the accesses: C2, L1: `resume` passes the continuation that this fiber belongs to: valid, aligned and
     // initialised. The fields are reached one by one, because the `resume` below this frame borrows the fiber.
     // * Of `fiber_of`: 1: so says `resume`'s 1; 2: L2: `make_ready` gave it the fiber; 3: no borrow of the field lasts.
-    // * Of `buffer`: 1: it runs; 2: nothing borrows the values of what runs.
-    // * Of `H::call`: 1: so says `Continuations::allocate`; 2: C3: `buffer` has room for parameters and results, and belongs to
-    //   this continuation alone; 3: `resume`'s 3; 4: below this frame, `wasm_stack` bytes are Wasm's part of the stack. H4: no
-    //   panic leaves the call.
+    // * Of `call_with_zeros`: `run` may be called with `job`, by its 1 and 2: `job` is of this fiber's continuation, whose stack
+    //   limit leaves `wasm_stack` bytes below this frame. It returns: H4.
     unsafe {
         let part: *mut FiberPart = Continuation::fiber_of(this);
         (*part).suspend = suspend;
         (*part).start = here;
         (*this).vm.stack_limit = here.saturating_sub((*part).wasm_stack);
+        arch::call_with_zeros(run::<H>, (&raw mut job).cast());
+    }
+    job.returned
+}
+
+/// What [`run`] runs.
+struct Job {
+    cont: *mut Continuation,
+    /// Output: whether the function returned.
+    returned: bool,
+}
+
+/// Calls the function of the continuation of `job`, a [`Job`].
+///
+/// # Safety
+///
+/// 1. `job` points to a job that nothing else uses. The [`body`] of the continuation's fiber makes this call.
+/// 2. Wasm may use the stack down to the continuation's `stack_limit`.
+unsafe extern "C" fn run<H: Host>(job: *mut ()) {
+    // SAFETY: the accesses: 1: `job` is valid, aligned and initialised; 1, C2, L1: so is the continuation, as in `body`.
+    // * Of `buffer`: 1: it runs; 2: nothing borrows the values of what runs.
+    // * Of `H::call`: 1: so says `Continuations::allocate`; 2: C3: `buffer` has room for parameters and results, and belongs to
+    //   this continuation alone; 3: `resume`'s 3; 4: 2. H4: no panic leaves the call.
+    unsafe {
+        let job = job.cast::<Job>();
+        let this = (*job).cont;
         let (args, len) = Continuation::buffer(this);
         let func = std::mem::replace(&mut (*this).vm.func, ptr::null_mut());
-        H::call(func, (*this).vm.caller_or_child, args, len, (*this).vm.stack_limit)
+        (*job).returned = H::call(func, (*this).vm.caller_or_child, args, len, (*this).vm.stack_limit);
     }
 }
 
@@ -366,11 +397,14 @@ fn search<H: Host, T>(
 ///
 /// 1. `last` is the current stack or one of its ancestors, and a continuation.
 /// 2. `payload` is in the frame of the Wasm function that runs, and has room for `capacity` slots.
+/// 3. `registers` is in a frame of this builtin that lives until the continuation is resumed. It has the registers that Wasm has
+///    left to its callees to preserve, or they are in frames above.
 unsafe fn capture<H: Host>(
     host: &mut H,
     last: NonNull<Continuation>,
     payload: *mut u128,
     capacity: u32,
+    registers: *const SavedRegisters,
 ) -> VMContObj {
     let inner = NonNull::new(host.current()).expect("a search from the host's own stack finds nothing");
     // SAFETY: `&mut`: 1 (C2, H2): `inner` is a running continuation of this store: valid, aligned and initialised. No
@@ -378,7 +412,7 @@ unsafe fn capture<H: Host>(
     // used afterwards.
     unsafe {
         let this = &mut *inner.as_ptr();
-        this.control.sp = arch::stack_pointer() - FIBER_FRAMES;
+        this.control.sp = registers.expose_provenance();
         this.entry = host.entry();
         this.last_ancestor = last.as_ptr().cast();
         this.values = VMPayloads { data: payload, length: 0, capacity };
@@ -441,6 +475,8 @@ unsafe fn resumed<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
 /// 1. Wasm of the host's store makes this call. The store's backend is libcall.
 /// 2. `payload` is in the caller's frame. The tag's parameters are there, and there is room for `results` values.
 pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u128, results: u32) -> bool {
+    let mut registers = SavedRegisters::EMPTY;
+    registers.save();
     // SAFETY: of `find_suspend`: 1 and 2: `search` passes the frame of a `resume` that runs a stack: it is live, with
     // its tags behind it.
     let found = search(host, |frame| unsafe { VMResumeFrame::find_suspend(frame, tag) });
@@ -453,7 +489,7 @@ pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u1
     };
     // SAFETY: the read and the write: C2: `search` found `last`, a running continuation: valid, aligned and
     // initialised, as is the live frame of its `resume`.
-    // * Of `capture`: 1: `search` went from the current stack outwards; 2: this function's 2.
+    // * Of `capture`: 1: `search` went from the current stack outwards; 2: this function's 2; 3: `registers`, noted first.
     // * Of `fiber_of`: 1: this function's 1; 2: L2: it was running until now; 3: no borrow of the field lasts.
     // * `&mut` for `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is
     //   the one that runs, so that nothing else uses the object.
@@ -461,7 +497,7 @@ pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u1
     unsafe {
         let frame = (*last.as_ptr()).vm.resume;
         (*frame).clause = clause;
-        let obj = capture(host, last, payload, results);
+        let obj = capture(host, last, payload, results, &raw const registers);
         let inner = Continuation::fiber_of(obj.contref.as_ptr().cast());
         (*(*inner).suspend).suspend(Signal::Suspend { last: last.cast(), captured: obj.contref });
         resumed(host, obj.contref)
@@ -491,6 +527,8 @@ pub unsafe fn switch<H: Host>(
     params: u32,
     args: u32,
 ) -> bool {
+    let mut registers = SavedRegisters::EMPTY;
+    registers.save();
     let target = target.cast::<Continuation>();
     // SAFETY: of `has_switch`: 1 and 2: `search` passes the frame of a `resume` that runs a stack: it is live, with its
     // tags behind it.
@@ -498,7 +536,7 @@ pub unsafe fn switch<H: Host>(
     // SAFETY: `&mut` for `values`: 3 (C2): `target` is valid, aligned and initialised. It does not run, so that nothing
     // else borrows it. `add` and the write: C3: the assertion: `data` has an aligned slot at `place`.
     // * Of `make_ready`: 1 to 3: this function's 3.
-    // * Of `capture`: 1: `search` went from the current stack outwards; 2: this function's 2.
+    // * Of `capture`: 1: `search` went from the current stack outwards; 2: this function's 2; 3: `registers`, noted first.
     // * Of `fiber_of`: 1: this function's 1; 2: L2: it was running until now; 3: no borrow of the field lasts.
     // * `&mut` for `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is
     //   the one that runs, so that nothing else uses the object.
@@ -512,7 +550,7 @@ pub unsafe fn switch<H: Host>(
                 return false;
             }
         };
-        let obj = capture(host, last, payload, params);
+        let obj = capture(host, last, payload, params, &raw const registers);
         let values = &mut (*target.as_ptr()).vm.values;
         let place = values.length + args;
         assert!(place < values.capacity, "C3: the target's last argument has a slot");

@@ -126,8 +126,8 @@ pub unsafe fn suspended_stacks(
 ///   +---------------------+  <- left_at
 /// ```
 ///
-/// The drawing is of the native backend. With the libcall backend the ranges of ancestors begin lower: below the frames of the
-/// builtin `resume` and of wasmtime-fiber.
+/// The drawing is of the native backend. With the libcall backend a `resume` is a builtin, and the range of the ancestor begins at
+/// `current.parent_control.fp`, in the frame of that builtin (S5).
 ///
 /// # Safety
 ///
@@ -163,7 +163,7 @@ pub unsafe fn active_values(
             Some(match backend {
                 Backend::Native => (*this).parent_control.sp..entry_fp(backend, cont, last_entry_fp),
                 Backend::Libcall => {
-                    let left_at = switched_at(this).unwrap_or((*this).parent_control.sp);
+                    let left_at = (*this).parent_control.fp;
                     left_at..(*(*this).parent_entry).entry_fp.max(left_at)
                 }
             })
@@ -173,7 +173,7 @@ pub unsafe fn active_values(
 }
 
 /// Ranges of addresses that hold all live values of Wasm, and other words, on the stacks that were captured in the suspended
-/// continuation `cont`. The ranges are readable memory, to which nothing writes while 2 holds.
+/// continuation `cont` (S5 with the libcall backend). The ranges are readable memory, to which nothing writes while 2 holds.
 ///
 /// # Safety
 ///
@@ -189,27 +189,17 @@ pub unsafe fn suspended_values(
         let mut next = Some((cont.as_ptr(), (*cont.as_ptr()).control.sp));
         std::iter::from_fn(move || {
             let (this, left_at) = next?;
-            next = (this != last).then(|| ((*this).parent, (*this).parent_control.sp));
+            let parent_left_at = match backend {
+                Backend::Native => (*this).parent_control.sp,
+                Backend::Libcall => (*this).parent_control.fp,
+            };
+            next = (this != last).then_some(((*this).parent, parent_left_at));
             Some(match backend {
                 Backend::Native => left_at..VMStackHeader::entry_fp((*this).stack),
-                Backend::Libcall => {
-                    let left_at = switched_at(this).unwrap_or(left_at);
-                    left_at..(*this).entry.entry_fp.max(left_at)
-                }
+                Backend::Libcall => left_at..(*this).entry.entry_fp.max(left_at),
             })
         })
     }
-}
-
-/// The stack pointer at which the fiber of `cont`, or what has resumed this fiber, waits for the other one: whichever does not
-/// run. `None` if this build does not know where wasmtime-fiber keeps that address.
-///
-/// # Safety
-///
-/// `cont` is a running or suspended continuation of a live store of the libcall backend.
-unsafe fn switched_at(cont: *mut VMContRef) -> Option<usize> {
-    // SAFETY: `&`: C2, L1: this function's requirement: valid, aligned and initialised. The walk runs nothing meanwhile.
-    unsafe { (*cont.cast::<Continuation>()).resumer_sp() }
 }
 
 /// The entry state of a stack of the native backend. The stack was left at `control`, and its frames end at `entry_fp`.

@@ -130,11 +130,11 @@ pub struct VMEntryState {
 pub struct VMContRef {
     /// Where the continuation goes on: see `native`, N1. Suspended, native backend. Fresh: `pc` is the entry code from
     /// `cont.new` on, `sp` and `fp` follow once there is a stack. Of a stack that waits for the host, and with the libcall backend
-    /// also of a suspended one, `sp` is at or below all values of Wasm on the stack: see `hostcall`, S4.
+    /// also of a suspended one, `sp` is at or below all values of Wasm on the stack: see `hostcall`, S4 and S5.
     pub control: VMControlContext,
-    /// Where the parent goes on: see `native`, N1. Running and captured, native backend. The libcall backend uses only `sp`, an
-    /// address below the parent's live frames: host calls use that of the outermost running continuation (`hostcall`, S3), and
-    /// searches use that of each (`walk`).
+    /// Where the parent goes on: see `native`, N1. Running and captured, native backend. With the libcall backend, `sp` is an
+    /// address below the parent's live frames, which host calls use (`hostcall`, S3), and `fp` is one at or below all values of
+    /// Wasm on the parent's stack, which searches use (`hostcall`, S5).
     pub parent_control: VMControlContext,
     /// How often a reference to this `VMContRef` was used: see C1. In every state.
     pub revision: usize,

@@ -5,6 +5,7 @@
 //! * `CALLS_ON: bool`: whether `call_on` may be called.
 //! * `call_on(sp, f, data)`: calls `f(data)` with the stack pointer `sp`, on a stack whose bytes below `sp` are free. Unwinders
 //!   that use frame pointers or CFI go from the callee's frames to the caller's.
+//! * `call_with_zeros(f, data)`: calls `f(data)`. With `SAVES_REGISTERS`, the registers that `f` preserves hold zeros.
 //! * `stack_pointer() -> usize`: the stack pointer, or an address close to it.
 //! * `SAVES_REGISTERS: bool`: whether `SavedRegisters::save` does what it says.
 //! * `SavedRegisters`: memory for the registers that a function of the host preserves; `save` stores them there.

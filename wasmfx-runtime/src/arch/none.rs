@@ -8,6 +8,16 @@ pub(crate) unsafe fn call_on(_sp: usize, _f: unsafe extern "C" fn(*mut ()), _dat
     unreachable!("`CALLS_ON` is false: no caller may use `call_on` on this target")
 }
 
+/// Leaves registers as they are: where they are not saved, nothing searches for what is in them.
+///
+/// # Safety
+///
+/// `f` may be called with `data`.
+pub(crate) unsafe fn call_with_zeros(f: unsafe extern "C" fn(*mut ()), data: *mut ()) {
+    // SAFETY: of `f`: this function's.
+    unsafe { f(data) }
+}
+
 pub(crate) const SAVES_REGISTERS: bool = false;
 
 /// Nothing: where registers are not saved, no search asks for them.

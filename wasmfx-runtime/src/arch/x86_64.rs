@@ -58,6 +58,54 @@ unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: unsafe extern "C" fn(*mu
     )
 }
 
+/// Calls `f(data)` with zeros in the registers that `f` preserves. What they held before goes to the caller's stack.
+///
+/// # Safety
+///
+/// `f` may be called with `data`. It returns: it does not unwind.
+#[unsafe(naked)]
+pub(crate) unsafe extern "sysv64" fn call_with_zeros(f: unsafe extern "C" fn(*mut ()), data: *mut ()) {
+    naked_asm!(
+        ".cfi_startproc",
+        // rdi: what to call, rsi: its argument.
+        "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
+        "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        ".cfi_offset rbx, -24",
+        ".cfi_offset r12, -32",
+        ".cfi_offset r13, -40",
+        ".cfi_offset r14, -48",
+        ".cfi_offset r15, -56",
+        // The return address and six registers: one word more makes a multiple of 16.
+        "sub rsp, 8",
+        "xor ebx, ebx",
+        "xor r12d, r12d",
+        "xor r13d, r13d",
+        "xor r14d, r14d",
+        "xor r15d, r15d",
+        "mov rax, rdi",
+        "mov rdi, rsi",
+        "call rax",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        ".cfi_def_cfa rsp, 8",
+        "ret",
+        ".cfi_endproc",
+    )
+}
+
 pub(crate) const SAVES_REGISTERS: bool = true;
 
 /// The registers that a function with the System V calling convention preserves, but the frame and the stack pointer: `rbx`, `r12`,
@@ -156,4 +204,66 @@ extern "sysv64" fn bottom_of_stack() {
         "ud2",
         ".cfi_endproc",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stores the registers that it preserves at `data`, and the stack pointer of its caller behind them.
+    #[unsafe(naked)]
+    unsafe extern "C" fn note_registers(data: *mut ()) {
+        naked_asm!(
+            "mov [rdi], rbx",
+            "mov [rdi + 8], r12",
+            "mov [rdi + 16], r13",
+            "mov [rdi + 24], r14",
+            "mov [rdi + 32], r15",
+            "lea rax, [rsp + 8]",
+            "mov [rdi + 40], rax",
+            "ret",
+        )
+    }
+
+    /// Calls `note_registers` with ones in these registers, and stores them behind what that function has stored.
+    #[unsafe(naked)]
+    unsafe extern "C" fn call_with_ones(data: *mut ()) {
+        naked_asm!(
+            "push rbx",
+            "push r12",
+            "push r13",
+            "push r14",
+            "push r15",
+            "mov rbx, 1",
+            "mov r12, rdi",
+            "mov r13, 1",
+            "mov r14, 1",
+            "mov r15, 1",
+            "mov rsi, rdi",
+            "lea rdi, [rip + {note}]",
+            "call {call}",
+            "mov [r12 + 48], rbx",
+            "mov [r12 + 56], r13",
+            "mov [r12 + 64], r14",
+            "mov [r12 + 72], r15",
+            "pop r15",
+            "pop r14",
+            "pop r13",
+            "pop r12",
+            "pop rbx",
+            "ret",
+            note = sym note_registers,
+            call = sym call_with_zeros,
+        )
+    }
+
+    #[test]
+    fn registers_are_zeros_during_the_call_and_the_same_after_it() {
+        let mut noted = [7_usize; 10];
+        // SAFETY: both functions write ten words in all, and preserve what a caller expects.
+        unsafe { call_with_ones(noted.as_mut_ptr().cast()) };
+        let [registers @ .., sp, a, b, c, d] = noted;
+        assert_eq!((registers, [a, b, c, d]), ([0; 5], [1; 4]));
+        assert!(sp.is_multiple_of(16), "a call's alignment: {sp:#x}");
+    }
 }

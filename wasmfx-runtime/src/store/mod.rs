@@ -56,10 +56,8 @@ pub struct Continuations {
     found: usize,
     /// How many continuations waited to be resumed in the last collection.
     waiting: usize,
-    /// The bytes of objects that the first collection after the last search has left, if there was one.
-    objects: Option<usize>,
-    /// Whether there was a collection since the last search.
-    collected: bool,
+    /// What collections have left since the last search.
+    objects: Objects,
     /// Continuations that searches have ended.
     reclaimed: u64,
     /// The continuations to which the host holds references, by index. A host call that reads a reference borrows the store only
@@ -67,6 +65,17 @@ pub struct Continuations {
     held: Mutex<HashMap<u32, Held>>,
     /// Slots in all argument buffers of continuations, without the slots in `VMContRef::args`.
     slots: usize,
+}
+
+/// The objects that the first collection after a search has left.
+#[derive(Debug, Clone, Copy)]
+enum Objects {
+    /// There was no collection since the search.
+    NotCollected,
+    /// There was one. How much it left is not known yet.
+    Collected,
+    /// So many bytes.
+    Left(usize),
 }
 
 /// A reference that the host holds.
@@ -112,8 +121,7 @@ impl Continuations {
             search_at: MIN_SEARCHED,
             found: 0,
             waiting: 0,
-            objects: None,
-            collected: false,
+            objects: Objects::NotCollected,
             reclaimed: 0,
             held: Mutex::default(),
             slots: 0,
@@ -385,7 +393,10 @@ impl Continuations {
 
     /// Notes how many continuations are fresh or suspended, of which a collection looks at each.
     pub fn note_waiting(&mut self, count: usize) {
-        (self.waiting, self.collected) = (count, true);
+        self.waiting = count;
+        if let Objects::NotCollected = self.objects {
+            self.objects = Objects::Collected;
+        }
     }
 
     /// As [`Continuations::search_before_growth`], for a collection of the objects, of which the last one has left so many bytes.
@@ -402,11 +413,13 @@ impl Continuations {
     /// As [`Continuations::search_before_growth`], for the heap of objects, of which the last collection has left so many bytes:
     /// whether continuations wait, and the objects take twice as much as what the first collection after the last search has left.
     pub fn search_before_heap_growth(&mut self, objects: usize) -> bool {
-        if self.objects.is_none() && self.collected {
-            self.objects = Some(objects);
+        if let Objects::Collected = self.objects {
+            self.objects = Objects::Left(objects);
         }
-        let is_large = |after_search: usize| objects / 2 > after_search.max(MIN_SEARCHED_OBJECTS);
-        Self::SEARCHES && self.waiting > 0 && self.objects.is_some_and(is_large)
+        let Objects::Left(after_search) = self.objects else {
+            return false;
+        };
+        Self::SEARCHES && self.waiting > 0 && objects / 2 > after_search.max(MIN_SEARCHED_OBJECTS)
     }
 
     /// Whether a search can find all references: those in registers, too.
@@ -478,7 +491,7 @@ impl Continuations {
         let ended = lost.len() + others;
         self.reclaimed += ended as u64;
         (self.found, self.waiting) = (alive, alive);
-        (self.objects, self.collected) = (None, false);
+        self.objects = Objects::NotCollected;
         self.search_at = MIN_SEARCHED.max(2 * alive);
         ended
     }
