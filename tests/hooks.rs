@@ -203,3 +203,94 @@ fn arguments_are_in_no_hooks_way() {
         }
     });
 }
+
+/// What a hook does to the continuation that the host is about to resume, or has just captured.
+#[test]
+fn hooks_around_a_resume() {
+    const MODULE: &str = r#"(module
+        (type $s (struct (field i32)))
+        (tag $t (export "t") (param anyref) (result anyref))
+        (func (export "f") (param anyref) (result anyref) (suspend $t (local.get 0)))
+        (func (export "other") (param funcref) (result i64 i64 i64 i64 i64 i64)
+          (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4) (i64.const 5) (i64.const 6))
+        (func (export "make") (param i32) (result anyref) (struct.new $s (local.get 0)))
+        (func (export "get") (param anyref) (result i32) (struct.get $s 0 (ref.cast (ref $s) (local.get 0)))))"#;
+    /// What to do at which hook, once.
+    type What = Option<(bool, Box<dyn FnOnce(StoreContextMut<'_, State>) -> Result<()> + Send>)>;
+    #[derive(Default)]
+    struct State(What);
+    each_backend(|config| {
+        for collector in FREEING {
+            let engine = Engine::new(config().collector(collector)).unwrap();
+            let module = Module::new(&engine, MODULE).unwrap();
+            let mut store = Store::new(&engine, State::default());
+            store.call_hook(|mut store, hook| {
+                let now = match hook {
+                    CallHook::CallingWasm => true,
+                    CallHook::ReturningFromWasm => false,
+                    _ => return Ok(()),
+                };
+                match store.data_mut().0.take_if(|(before, _)| *before == now) {
+                    Some((_, what)) => what(store),
+                    None => Ok(()),
+                }
+            });
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let func = |store: &mut Store<State>, name: &str| instance.get_func(&mut *store, name).unwrap();
+            let (f, other) = (func(&mut store, "f"), func(&mut store, "other"));
+            let (make, get) = (func(&mut store, "make"), func(&mut store, "get"));
+            let tag = instance.get_tag(&mut store, "t").unwrap();
+            let on = [On::Suspend(&tag)];
+            let ty = ContType::new(&engine, f.ty(&store)).unwrap();
+            let other_ty = ContType::new(&engine, other.ty(&store)).unwrap();
+            let mut object = [Val::AnyRef(None)];
+            make.call(&mut store, &[Val::I32(7)], &mut object).unwrap();
+            let mut results = [Val::AnyRef(None)];
+
+            // It ends the continuation, and makes another one in the same place.
+            let cont = ContRef::new(&mut store, &ty, f).unwrap();
+            let made = other_ty.clone();
+            store.data_mut().0 = Some((
+                true,
+                Box::new(move |mut store| {
+                    cont.discard(&mut store)?;
+                    ContRef::new(&mut store, &made, other).map(drop)
+                }),
+            ));
+            let error = cont.resume(&mut store, &object, &mut results, &on).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::ContinuationAlreadyConsumed));
+            store.gc(None).unwrap();
+
+            // It collects before the arguments are on their way, and before the payload is the host's.
+            for before in [true, false] {
+                let cont = ContRef::new(&mut store, &ty, f).unwrap();
+                store.data_mut().0 = Some((
+                    before,
+                    Box::new(move |mut store| {
+                        store.gc(None)?;
+                        make.call(&mut store, &[Val::I32(9)], &mut [Val::AnyRef(None)])?;
+                        store.gc(None)
+                    }),
+                ));
+                let resumed = cont.resume(&mut store, &object, &mut results, &on).unwrap();
+                let Resumed::Suspended(suspension) = resumed else { panic!("{resumed:?}") };
+                let mut number = [Val::I32(0)];
+                get.call(&mut store, &suspension.payload, &mut number).unwrap();
+                assert_eq!(number[0].unwrap_i32(), 7);
+                suspension.cont.discard(&mut store).unwrap();
+            }
+
+            // It fails: before, the reference stays usable; after, what was captured has ended.
+            let cont = ContRef::new(&mut store, &ty, f).unwrap();
+            for (before, status) in [(true, ContStatus::Fresh), (false, ContStatus::Consumed)] {
+                store.data_mut().0 = Some((before, Box::new(|_| bail!("no"))));
+                let error = cont.resume(&mut store, &object, &mut results, &on).unwrap_err();
+                assert_eq!(error.to_string(), "no");
+                assert_eq!(cont.status(&store), status);
+            }
+            store.gc(None).unwrap();
+            // The one that the first hook made is held for ever where nothing searches.
+            assert!(store.continuation_statistics().alive <= 1);
+        }
+    });
+}

@@ -440,7 +440,8 @@ fn what_the_abandoned_hold_is_freed() {
     });
 }
 
-/// Each is made while the one before is still in a local: none keeps that one.
+/// A continuation is resumed for the first time while the one before is still in a local of the function that resumes. The stack of
+/// the new one does not keep the one before alive.
 #[test]
 fn what_starts_keeps_nothing_of_what_resumes() {
     const MODULE: &str = r#"(module
@@ -680,6 +681,7 @@ fn abandoned_generators_take_no_memory() {
 #[test]
 fn limits_count_what_can_be_resumed() {
     each_backend(|config| {
+        // Eleven can be resumed. A search leaves the addresses of a dozen more on the host's stack, for the next one to find.
         for (continuations, stacks) in [(60, 1000), (1000, 60)] {
             let mut config = config();
             config

@@ -13,6 +13,9 @@ pub enum Error {
     /// The program's search for a handler was in vain: `suspend` or `switch` found no handler of its kind for its tag before the
     /// search met a barrier (C5), which is at the host's entry and between components. Wasmtime has a trap code for this error.
     UnhandledTag,
+    /// The host resumes a continuation where Wasm may not be called: the stack on which the host runs has no room left for Wasm.
+    /// Wasmtime has a trap code for this error.
+    StackOverflow,
     /// The program asked for another continuation while its store holds as many live ones as it may.
     TooManyContinuations {
         /// The limit.
@@ -86,6 +89,7 @@ impl Error {
             | Error::NoStack { .. }
             | Error::NoAddresses { .. } => true,
             Error::UnhandledTag
+            | Error::StackOverflow
             | Error::StackSize { .. }
             | Error::CorruptHeap
             | Error::ShadowStack
@@ -111,6 +115,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::UnhandledTag => f.write_str("unhandled tag"),
+            Error::StackOverflow => f.write_str("the host's stack has no room for Wasm"),
             Error::TooManyContinuations { limit } => {
                 write!(
                     f,

@@ -1,7 +1,7 @@
 //! The interface by which this crate uses the engine that it is part of.
 
 use crate::abi::{Backend, VMContRef, VMEntryState};
-use crate::arch::SavedRegisters;
+use crate::arch::{EntryCells, SavedRegisters};
 use crate::error::Error;
 use crate::stack::PooledStack;
 use crate::store::Continuations;
@@ -41,6 +41,9 @@ pub unsafe trait Host: 'static {
 
     /// Sets what [`Host::entry`] returns.
     fn set_entry(&mut self, entry: &VMEntryState);
+
+    /// Where the fields of [`Host::entry`] are that say how Wasm was entered. They are valid as long as the store.
+    fn entry_cells(&mut self) -> EntryCells;
 
     /// The lowest stack pointer, an address, that Wasm may have.
     fn stack_limit(&self) -> usize;

@@ -61,11 +61,24 @@
 //!   of its `VMContRef`. Wasm may also keep values in registers that its callees preserve. Each such register is saved at or
 //!   above `control.sp`: in a frame between Wasm and `on_host_stack`, or in [`Job::registers`]. The builtins of the libcall
 //!   backend stay on the stack. Where they search for continuations, `host::take_stack` sees to S4.
-//! * **S5, values of a stack that another one waits for.** With the libcall backend, a stack also waits in the builtin `resume` for
-//!   what it runs, and in the builtins `suspend` and `switch` to be resumed. All values that Wasm keeps on that stack, registers as
-//!   in S4, are at or above an address in the builtin's frame. That address is the `parent_control.fp` of what the stack runs, and
-//!   the `control.sp` of what is suspended. The frames of wasmtime-fiber lie below: what they hold is not searched, because they
-//!   have leftovers of earlier switches, which would keep one abandoned continuation for each that is alive.
+//! * **S5, values under a builtin.** With the libcall backend, a stack also waits in the builtin `resume` for the stacks that it
+//!   runs, and in the builtin `suspend` or `switch` until it is resumed. The builtin's function has stored the registers that Wasm
+//!   leaves to its callees to preserve ([`SavedRegisters`]) in its own frame. All values of Wasm on that stack are at or above
+//!   these registers: a value in such a register is there, or was pushed by that function or by one further out, and a function
+//!   pushes registers above its variables. The address of the registers is the `parent_control.fp` of the continuation that the
+//!   stack runs, or the `control.sp` of the suspended continuation.
+//!
+//!   ```text
+//!     | Wasm                         |
+//!     | trampoline to the builtin    |
+//!     | builtin: pushed registers    |
+//!     |          SavedRegisters      |  <- a search reads from here on upwards
+//!     | wasmtime-fiber: the switch   |
+//!     +------------------------------+
+//!   ```
+//!
+//!   The frames of wasmtime-fiber hold what earlier switches have left, and a search does not read them. The frame of the builtin
+//!   may hold such leftovers too.
 
 use crate::abi::{VMContRef, VMContinuationContext};
 use crate::arch::{self, SavedRegisters};

@@ -17,6 +17,7 @@
 //! | `native.rs` | what the backend in compiled code leaves to this crate, invariants N1 to N5 |
 //! | `hostcall.rs` | how host calls leave a continuation's stack, invariants S1 to S4 |
 //! | `arch/` | the few instructions per architecture that host calls and the native backend need |
+//! | `resume.rs` | a resume by the host, with each backend |
 //! | `walk.rs` | frames and roots of active and suspended stacks |
 //! | `check.rs` | independent checks of the chain of stacks, in debug builds |
 //! | `alloc.rs` | fallible allocation |
@@ -58,6 +59,8 @@ pub mod native;
 #[cfg(feature = "runtime")]
 mod pool;
 #[cfg(feature = "runtime")]
+mod resume;
+#[cfg(feature = "runtime")]
 mod search;
 #[cfg(feature = "runtime")]
 mod stack;
@@ -69,10 +72,12 @@ pub mod walk;
 #[cfg(feature = "runtime")]
 pub use self::{
     abi::Backend,
+    arch::EntryCells,
     error::{Error, check_process},
     heap::HeapReference,
     host::Host,
     pool::{PoolConfig, StackPool},
+    resume::{ContStatus, HostFrame, Resumed, resume},
     search::{Found, Search},
     stack::Guards,
     store::{Continuations, Statistics},

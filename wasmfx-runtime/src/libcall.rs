@@ -66,6 +66,7 @@ pub const UNWIND: u64 = u64::MAX;
 /// 4. `frame` is in the caller's frame, with the tags behind it.
 /// 5. `values` of `frame` has room for the results, in the caller's frame too.
 pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: NonNull<VMResumeFrame>) -> u64 {
+    // For S5.
     let mut registers = SavedRegisters::EMPTY;
     registers.save();
     let parent = host.current();
@@ -233,52 +234,24 @@ unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Resu
 
 /// A fiber runs this, and this runs the continuation's function. Returns whether the function returned: `false` if it was
 /// unwound.
-///
-/// The function finds zeros in the registers that it preserves. The registers of the Wasm that resumes for the first time would
-/// otherwise be on this stack for as long as the continuation lives, and a search would find the references in them.
 fn body<H: Host>(cont: NonNull<VMContRef>, suspend: &mut FiberSuspend) -> bool {
     let here = ptr::from_ref(&suspend).addr();
     let this = cont.cast::<Continuation>().as_ptr();
-    let mut job = Job { cont: this, returned: false };
     // SAFETY: the accesses: C2, L1: `resume` passes the continuation that this fiber belongs to: valid, aligned and
     // initialised. The fields are reached one by one, because the `resume` below this frame borrows the fiber.
     // * Of `fiber_of`: 1: so says `resume`'s 1; 2: L2: `make_ready` gave it the fiber; 3: no borrow of the field lasts.
-    // * Of `call_with_zeros`: `run` may be called with `job`, by its 1 and 2: `job` is of this fiber's continuation, whose stack
-    //   limit leaves `wasm_stack` bytes below this frame. It returns: H4.
+    // * Of `buffer`: 1: it runs; 2: nothing borrows the values of what runs.
+    // * Of `H::call`: 1: so says `Continuations::allocate`; 2: C3: `buffer` has room for parameters and results, and belongs to
+    //   this continuation alone; 3: `resume`'s 3; 4: below this frame, `wasm_stack` bytes are Wasm's part of the stack. H4: no
+    //   panic leaves the call.
     unsafe {
         let part: *mut FiberPart = Continuation::fiber_of(this);
         (*part).suspend = suspend;
         (*part).start = here;
         (*this).vm.stack_limit = here.saturating_sub((*part).wasm_stack);
-        arch::call_with_zeros(run::<H>, (&raw mut job).cast());
-    }
-    job.returned
-}
-
-/// What [`run`] runs.
-struct Job {
-    cont: *mut Continuation,
-    /// Output: whether the function returned.
-    returned: bool,
-}
-
-/// Calls the function of the continuation of `job`, a [`Job`].
-///
-/// # Safety
-///
-/// 1. `job` points to a job that nothing else uses. The [`body`] of the continuation's fiber makes this call.
-/// 2. Wasm may use the stack down to the continuation's `stack_limit`.
-unsafe extern "C" fn run<H: Host>(job: *mut ()) {
-    // SAFETY: the accesses: 1: `job` is valid, aligned and initialised; 1, C2, L1: so is the continuation, as in `body`.
-    // * Of `buffer`: 1: it runs; 2: nothing borrows the values of what runs.
-    // * Of `H::call`: 1: so says `Continuations::allocate`; 2: C3: `buffer` has room for parameters and results, and belongs to
-    //   this continuation alone; 3: `resume`'s 3; 4: 2. H4: no panic leaves the call.
-    unsafe {
-        let job = job.cast::<Job>();
-        let this = (*job).cont;
         let (args, len) = Continuation::buffer(this);
         let func = std::mem::replace(&mut (*this).vm.func, ptr::null_mut());
-        (*job).returned = H::call(func, (*this).vm.caller_or_child, args, len, (*this).vm.stack_limit);
+        H::call(func, (*this).vm.caller_or_child, args, len, (*this).vm.stack_limit)
     }
 }
 
@@ -397,8 +370,7 @@ fn search<H: Host, T>(
 ///
 /// 1. `last` is the current stack or one of its ancestors, and a continuation.
 /// 2. `payload` is in the frame of the Wasm function that runs, and has room for `capacity` slots.
-/// 3. `registers` is in a frame of this builtin that lives until the continuation is resumed. It has the registers that Wasm has
-///    left to its callees to preserve, or they are in frames above.
+/// 3. `registers` is as S5 needs it: in the frame of the builtin, which lives until the continuation is resumed.
 unsafe fn capture<H: Host>(
     host: &mut H,
     last: NonNull<Continuation>,
@@ -475,6 +447,7 @@ unsafe fn resumed<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> bool {
 /// 1. Wasm of the host's store makes this call. The store's backend is libcall.
 /// 2. `payload` is in the caller's frame. The tag's parameters are there, and there is room for `results` values.
 pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u128, results: u32) -> bool {
+    // For S5.
     let mut registers = SavedRegisters::EMPTY;
     registers.save();
     // SAFETY: of `find_suspend`: 1 and 2: `search` passes the frame of a `resume` that runs a stack: it is live, with
@@ -527,6 +500,7 @@ pub unsafe fn switch<H: Host>(
     params: u32,
     args: u32,
 ) -> bool {
+    // For S5.
     let mut registers = SavedRegisters::EMPTY;
     registers.save();
     let target = target.cast::<Continuation>();

@@ -66,13 +66,16 @@
 //! 3. Compiled code puts a barrier on the current stack, and clears the `key` of that stack. No search goes past a barrier.
 //!    Compiled code removes the barrier before that stack is captured or ends.
 
-use crate::abi::{Backend, UNWOUND, VMContRef, VMContState, VMStackHeader};
+use crate::abi::{
+    Backend, KEPT, OUTCOME, RAISE, RETURNED, UNWOUND, VMContRef, VMContState, VMResumeFrame, VMStackHeader,
+};
 use crate::arch;
 use crate::check;
 use crate::cont::Continuation;
 use crate::error::Error;
 use crate::host::{self, Host};
-use std::ptr::NonNull;
+use crate::libcall::UNWIND;
+use std::ptr::{self, NonNull};
 
 /// Gives a fresh continuation a stack, and sets `control` so that a switch enters its entry code. The continuation stays fresh.
 ///
@@ -109,6 +112,76 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     this.vm.control.fp = (&raw mut this.vm.parent_control.fp).expose_provenance();
     this.vm.stack_limit = stack.addr().get() - continuations.context_ref().limit_below;
     Ok(())
+}
+
+/// Resumes `cont` from the host. `raise` says whether the instruction that suspended `cont` raises the store's pending exception.
+/// Returns as [`libcall::resume`](crate::libcall::resume) does.
+///
+/// This does what compiled code does for a `resume`: see `resume.rs` of `wasmfx-cranelift`. The frame of `arch::enter` stands for
+/// that of the function which resumes, and for that of the trampoline which enters Wasm.
+///
+/// # Safety
+///
+/// 1. The host has entered Wasm of the host's store, whose backend is native, and makes this call there.
+/// 2. `cont` belongs to that store, and its reference is usable: it is fresh or suspended. All its arguments are bound or stored.
+///    If `raise`, it is suspended.
+/// 3. `frame` lives until this returns, with its tags behind it and with room for the results at its `values`.
+pub(crate) unsafe fn resume<H: Host>(
+    host: &mut H,
+    cont: NonNull<VMContRef>,
+    frame: NonNull<VMResumeFrame>,
+    raise: bool,
+) -> u64 {
+    let (parent, parent_limit) = (host.current(), host.stack_limit());
+    let this = cont.as_ptr();
+    // SAFETY: the accesses: 2, H2 (C2): `cont`, the stacks that were captured with it, and `parent`, the initial stack, are
+    // valid, aligned and initialised. No borrow of a `VMContRef` lasts across `enter`.
+    // * Of `active_chain`: 1: H2; 2: no continuation is borrowed.
+    // * Of `start`: 1 and 2: 2, and `Continuations::set_entry`; 3: 2: the arguments are in its buffer.
+    // * Of `enter`: 1: 1; 2: N1, C1: `control` is where `cont` goes on, which expects its own address or `RAISE`; 3: N1: it is the
+    //   `parent_control` of the outermost stack that this puts on top.
+    // * Of `finish`: 1: 1: this is the parent's stack; 2 and 3: the word says what ended, and how.
+    unsafe {
+        check::active_chain(Backend::Native, parent);
+        if (*this).stack.is_null()
+            && let Err(error) = start(host, cont)
+        {
+            host.note_trap(error);
+            return UNWIND;
+        }
+        (*this).revision += 1;
+        let last = std::mem::replace(&mut (*this).last_ancestor, ptr::null_mut());
+        assert!(!last.is_null(), "a continuation to resume has an ancestor");
+        (*last).parent = parent;
+        (*last).resume = frame.as_ptr();
+        (*parent).caller_or_child = last.cast();
+        host.set_current(this);
+        host.set_stack_limit((*this).stack_limit);
+        let payload = if raise { RAISE } else { this.expose_provenance() as u64 };
+        let word = arch::enter(
+            &host.entry_cells(),
+            &raw mut (*last).parent_control,
+            &raw const (*this).control,
+            payload,
+        );
+        if word == arch::TRAPPED {
+            // The engine ends what ran (N4).
+            return UNWIND;
+        }
+        host.set_current(parent);
+        host.set_stack_limit(parent_limit);
+        check::active_chain(Backend::Native, parent);
+        let outcome = word & OUTCOME;
+        if outcome == KEPT || outcome == UNWOUND {
+            let ended = ptr::with_exposed_provenance_mut((word & !OUTCOME) as usize);
+            finish(host, NonNull::new(ended).expect("what ended has an address"));
+        }
+        match outcome {
+            RETURNED | KEPT => RETURNED,
+            UNWOUND => UNWIND,
+            _ => word,
+        }
+    }
 }
 
 /// Ends a continuation that has switched to its parent for the last time.

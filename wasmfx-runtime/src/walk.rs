@@ -35,7 +35,8 @@ pub unsafe fn entry_fp(backend: Backend, current: *mut VMContRef, last_entry_fp:
 }
 
 /// The stacks that `current` runs on top of, from its parent's to the initial stack. With the native backend the frames of the
-/// initial stack end at `last_entry_fp`. The libcall backend does not use `last_entry_fp`.
+/// initial stack end at `last_entry_fp`. The libcall backend does not use `last_entry_fp`. If the host has resumed the outermost
+/// continuation, the initial stack has no frames of Wasm, and its entry state is all zero.
 ///
 /// # Safety
 ///
@@ -63,6 +64,10 @@ pub unsafe fn active_parents(
             Some(match backend {
                 Backend::Native => {
                     let entry_fp = entry_fp(backend, (*this).parent, last_entry_fp);
+                    if (*this).parent_control.fp == entry_fp {
+                        // The host resumed `this`: the frame that was left is that of the entry.
+                        return Some(VMEntryState::default());
+                    }
                     left_at(&raw const (*this).parent_control, entry_fp)
                 }
                 Backend::Libcall => *(*this).parent_entry,

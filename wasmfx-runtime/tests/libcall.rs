@@ -6,7 +6,7 @@ use wasmfx_runtime::abi::{
     VMContObj, VMContRef, VMContState, VMEntryState, VMResumeFrame, VMSavedEntry, VMTag,
 };
 use wasmfx_runtime::hostcall::on_host_stack;
-use wasmfx_runtime::{Backend, Continuations, Error, Host, PoolConfig, StackPool, libcall, walk};
+use wasmfx_runtime::{Backend, Continuations, EntryCells, Error, Host, PoolConfig, StackPool, libcall, walk};
 
 struct Engine {
     continuations: Continuations,
@@ -56,6 +56,9 @@ unsafe impl Host for Engines {
     }
     fn set_entry(&mut self, entry: &VMEntryState) {
         self.get().entry = *entry;
+    }
+    fn entry_cells(&mut self) -> EntryCells {
+        unreachable!("only the native backend asks for them")
     }
     fn stack_limit(&self) -> usize {
         self.get().stack_limit

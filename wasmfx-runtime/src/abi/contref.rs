@@ -133,8 +133,8 @@ pub struct VMContRef {
     /// also of a suspended one, `sp` is at or below all values of Wasm on the stack: see `hostcall`, S4 and S5.
     pub control: VMControlContext,
     /// Where the parent goes on: see `native`, N1. Running and captured, native backend. With the libcall backend, `sp` is an
-    /// address below the parent's live frames, which host calls use (`hostcall`, S3), and `fp` is one at or below all values of
-    /// Wasm on the parent's stack, which searches use (`hostcall`, S5).
+    /// address below the parent's live frames, which host calls use (`hostcall`, S3), and `fp`, which is no frame
+    /// pointer here, is an address at or below all values of Wasm on the parent's stack, from which searches read (`hostcall`, S5).
     pub parent_control: VMControlContext,
     /// How often a reference to this `VMContRef` was used: see C1. In every state.
     pub revision: usize,

@@ -5,7 +5,6 @@
 //! * `CALLS_ON: bool`: whether `call_on` may be called.
 //! * `call_on(sp, f, data)`: calls `f(data)` with the stack pointer `sp`, on a stack whose bytes below `sp` are free. Unwinders
 //!   that use frame pointers or CFI go from the callee's frames to the caller's.
-//! * `call_with_zeros(f, data)`: calls `f(data)`. With `SAVES_REGISTERS`, the registers that `f` preserves hold zeros.
 //! * `stack_pointer() -> usize`: the stack pointer, or an address close to it.
 //! * `SAVES_REGISTERS: bool`: whether `SavedRegisters::save` does what it says.
 //! * `SavedRegisters`: memory for the registers that a function of the host preserves; `save` stores them there.
@@ -13,7 +12,14 @@
 //!   stacks does not switch the shadow stack.
 //! * `bottom() -> usize`, with `mapped_stacks`: the return address of the frame that starts a stack. Nothing returns there. An
 //!   unwinder that finds this address goes on at the frame record that the frame pointer points to.
+//! * `enter(cells, store, load, payload) -> word`: continues at the control context `load` with `payload`, until a `stack_switch`
+//!   continues at `store` with `word`, or a trap unwinds Wasm to here: [`TRAPPED`].
 //! * `jump(control, code) -> !`: continues at the control context `control`, where a `stack_switch` returns `code`.
+
+mod entry;
+
+pub use self::entry::EntryCells;
+pub(crate) use self::entry::TRAPPED;
 
 #[cfg(assembly)]
 mod x86_64;

@@ -1,21 +1,12 @@
 //! Targets without a native backend. No code that a native backend compiled runs on them.
 
+use super::entry::EntryCells;
 use crate::abi::VMControlContext;
 
 pub(crate) const CALLS_ON: bool = false;
 
 pub(crate) unsafe fn call_on(_sp: usize, _f: unsafe extern "C" fn(*mut ()), _data: *mut ()) {
     unreachable!("`CALLS_ON` is false: no caller may use `call_on` on this target")
-}
-
-/// Leaves registers as they are: where they are not saved, nothing searches for what is in them.
-///
-/// # Safety
-///
-/// `f` may be called with `data`.
-pub(crate) unsafe fn call_with_zeros(f: unsafe extern "C" fn(*mut ()), data: *mut ()) {
-    // SAFETY: of `f`: this function's.
-    unsafe { f(data) }
 }
 
 pub(crate) const SAVES_REGISTERS: bool = false;
@@ -45,6 +36,15 @@ pub(crate) fn has_shadow_stack() -> bool {
 #[cfg(mapped_stacks)]
 pub(crate) fn bottom() -> usize {
     0
+}
+
+pub(crate) unsafe fn enter(
+    _cells: &EntryCells,
+    _store: *mut VMControlContext,
+    _load: *const VMControlContext,
+    _payload: u64,
+) -> u64 {
+    unreachable!("this target has no native backend")
 }
 
 pub(crate) unsafe fn jump(_control: *const VMControlContext, _code: u64) -> ! {

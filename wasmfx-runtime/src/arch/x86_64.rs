@@ -1,5 +1,6 @@
 //! The operations for x86-64 with the System V calling convention.
 
+use super::entry::{EntryCells, TRAPPED};
 use crate::abi::VMControlContext;
 use std::arch::{asm, naked_asm};
 use std::mem::offset_of;
@@ -58,54 +59,6 @@ unsafe extern "sysv64" fn call_on_aligned(sp: usize, f: unsafe extern "C" fn(*mu
     )
 }
 
-/// Calls `f(data)` with zeros in the registers that `f` preserves. What they held before goes to the caller's stack.
-///
-/// # Safety
-///
-/// `f` may be called with `data`. It returns: it does not unwind.
-#[unsafe(naked)]
-pub(crate) unsafe extern "sysv64" fn call_with_zeros(f: unsafe extern "C" fn(*mut ()), data: *mut ()) {
-    naked_asm!(
-        ".cfi_startproc",
-        // rdi: what to call, rsi: its argument.
-        "push rbp",
-        ".cfi_def_cfa_offset 16",
-        ".cfi_offset rbp, -16",
-        "mov rbp, rsp",
-        ".cfi_def_cfa_register rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        ".cfi_offset rbx, -24",
-        ".cfi_offset r12, -32",
-        ".cfi_offset r13, -40",
-        ".cfi_offset r14, -48",
-        ".cfi_offset r15, -56",
-        // The return address and six registers: one word more makes a multiple of 16.
-        "sub rsp, 8",
-        "xor ebx, ebx",
-        "xor r12d, r12d",
-        "xor r13d, r13d",
-        "xor r14d, r14d",
-        "xor r15d, r15d",
-        "mov rax, rdi",
-        "mov rdi, rsi",
-        "call rax",
-        "add rsp, 8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        ".cfi_def_cfa rsp, 8",
-        "ret",
-        ".cfi_endproc",
-    )
-}
-
 pub(crate) const SAVES_REGISTERS: bool = true;
 
 /// The registers that a function with the System V calling convention preserves, but the frame and the stack pointer: `rbx`, `r12`,
@@ -117,8 +70,9 @@ impl SavedRegisters {
     pub(crate) const EMPTY: SavedRegisters = SavedRegisters([0; 5]);
 
     /// Stores the registers here. What a register held when the caller was called is here, or in the frame of a function that
-    /// has saved the register since.
-    #[inline]
+    /// has saved the register since: that of the caller, if not further out. So this has no frame of its own, which might be
+    /// below.
+    #[inline(always)]
     pub(crate) fn save(&mut self) {
         // SAFETY: the instructions write the five words of `self` only, as the options say: they use no stack and no flags.
         unsafe {
@@ -176,6 +130,102 @@ pub(crate) unsafe extern "sysv64" fn jump(control: *const VMControlContext, code
     )
 }
 
+/// Continues at `load`, where a `stack_switch` returns `payload`. Returns the word with which a `stack_switch` continues at `store`,
+/// or [`TRAPPED`] if a trap unwinds Wasm to here.
+///
+/// ```text
+///   caller's stack                                   stack of the continuation
+///   | return address        |                        |                 |
+///   | rbp                   | <- entry_fp, store.fp  | frames of Wasm  | <- load.sp
+///   | rbx, r12 to r15       |                        +-----------------+
+///   | (a word)              | <- entry_sp, store.sp
+///   +-----------------------+    entry_trap_handler, store.pc: in this function
+/// ```
+///
+/// # Safety
+///
+/// 1. `cells` are valid, and this is the innermost entry into Wasm of the store that they belong to.
+/// 2. `load` has the registers that a `stack_switch` stored, or those of a fresh continuation, and nothing has continued there
+///    since. `payload` is a word that is expected there.
+/// 3. `store` is valid. The continuation at `load` continues there when it suspends or ends (N1).
+pub(crate) unsafe fn enter(
+    cells: &EntryCells,
+    store: *mut VMControlContext,
+    load: *const VMControlContext,
+    payload: u64,
+) -> u64 {
+    // SAFETY: 1 to 3: this function's.
+    unsafe { enter_with(cells, store, load, payload) }
+}
+
+/// As [`enter`], which has its requirements.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn enter_with(
+    cells: *const EntryCells,
+    store: *mut VMControlContext,
+    load: *const VMControlContext,
+    payload: u64,
+) -> u64 {
+    naked_asm!(
+        ".cfi_startproc",
+        // rdi: the cells, rsi: where to store, rdx: what to load, rcx: the payload.
+        "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
+        "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        ".cfi_offset rbx, -24",
+        ".cfi_offset r12, -32",
+        ".cfi_offset r13, -40",
+        ".cfi_offset r14, -48",
+        ".cfi_offset r15, -56",
+        "sub rsp, 8",
+        "mov rax, [rdi + {cell_fp}]",
+        "mov [rax], rbp",
+        "mov rax, [rdi + {cell_sp}]",
+        "mov [rax], rsp",
+        "mov rax, [rdi + {cell_trap_handler}]",
+        "lea r8, [rip + 2f]",
+        "mov [rax], r8",
+        "lea r8, [rip + 3f]",
+        "mov [rsi + {sp}], rsp",
+        "mov [rsi + {fp}], rbp",
+        "mov [rsi + {pc}], r8",
+        "mov rsp, [rdx + {sp}]",
+        "mov rbp, [rdx + {fp}]",
+        "mov rdi, rcx",
+        "jmp qword ptr [rdx + {pc}]",
+        // A trap: rsp and rbp are those that were stored.
+        "2:",
+        "mov rdi, {trapped}",
+        // A switch: its payload is in rdi.
+        "3:",
+        "mov rax, rdi",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        ".cfi_def_cfa rsp, 8",
+        "ret",
+        ".cfi_endproc",
+        cell_fp = const offset_of!(EntryCells, fp),
+        cell_sp = const offset_of!(EntryCells, sp),
+        cell_trap_handler = const offset_of!(EntryCells, trap_handler),
+        sp = const offset_of!(VMControlContext, sp),
+        fp = const offset_of!(VMControlContext, fp),
+        pc = const offset_of!(VMControlContext, pc),
+        trapped = const TRAPPED.cast_signed(),
+    )
+}
+
 /// The return address of the frame that starts a stack.
 pub(crate) fn bottom() -> usize {
     // Unwinders look up the instruction before a return address, which usually is a call. One byte further, they find the `nop`.
@@ -204,66 +254,4 @@ extern "sysv64" fn bottom_of_stack() {
         "ud2",
         ".cfi_endproc",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Stores the registers that it preserves at `data`, and the stack pointer of its caller behind them.
-    #[unsafe(naked)]
-    unsafe extern "C" fn note_registers(data: *mut ()) {
-        naked_asm!(
-            "mov [rdi], rbx",
-            "mov [rdi + 8], r12",
-            "mov [rdi + 16], r13",
-            "mov [rdi + 24], r14",
-            "mov [rdi + 32], r15",
-            "lea rax, [rsp + 8]",
-            "mov [rdi + 40], rax",
-            "ret",
-        )
-    }
-
-    /// Calls `note_registers` with ones in these registers, and stores them behind what that function has stored.
-    #[unsafe(naked)]
-    unsafe extern "C" fn call_with_ones(data: *mut ()) {
-        naked_asm!(
-            "push rbx",
-            "push r12",
-            "push r13",
-            "push r14",
-            "push r15",
-            "mov rbx, 1",
-            "mov r12, rdi",
-            "mov r13, 1",
-            "mov r14, 1",
-            "mov r15, 1",
-            "mov rsi, rdi",
-            "lea rdi, [rip + {note}]",
-            "call {call}",
-            "mov [r12 + 48], rbx",
-            "mov [r12 + 56], r13",
-            "mov [r12 + 64], r14",
-            "mov [r12 + 72], r15",
-            "pop r15",
-            "pop r14",
-            "pop r13",
-            "pop r12",
-            "pop rbx",
-            "ret",
-            note = sym note_registers,
-            call = sym call_with_zeros,
-        )
-    }
-
-    #[test]
-    fn registers_are_zeros_during_the_call_and_the_same_after_it() {
-        let mut noted = [7_usize; 10];
-        // SAFETY: both functions write ten words in all, and preserve what a caller expects.
-        unsafe { call_with_ones(noted.as_mut_ptr().cast()) };
-        let [registers @ .., sp, a, b, c, d] = noted;
-        assert_eq!((registers, [a, b, c, d]), ([0; 5], [1; 4]));
-        assert!(sp.is_multiple_of(16), "a call's alignment: {sp:#x}");
-    }
 }

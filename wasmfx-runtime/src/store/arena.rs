@@ -27,6 +27,7 @@ impl Arena {
     }
 
     /// The address of each continuation of the store, by index.
+    #[inline]
     pub(super) fn known(&self) -> &[NonNull<Continuation>] {
         &self.known
     }

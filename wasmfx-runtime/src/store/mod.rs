@@ -33,7 +33,6 @@ use crate::limits::{
 use crate::pool::StackPool;
 use crate::search::{Found, Search};
 use crate::stack::PooledStack;
-use std::collections::HashMap;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,34 +55,54 @@ pub struct Continuations {
     found: usize,
     /// How many continuations waited to be resumed in the last collection.
     waiting: usize,
-    /// What collections have left since the last search.
+    /// The objects that the first collection after the last search has left.
     objects: Objects,
     /// Continuations that searches have ended.
     reclaimed: u64,
-    /// The continuations to which the host holds references, by index. A host call that reads a reference borrows the store only
-    /// shared.
-    held: Mutex<HashMap<u32, Held>>,
+    /// Which references the host holds, by the index of the continuation, up to the last one that it has ever held. A host call that
+    /// reads a reference borrows the store only shared.
+    held: Mutex<Vec<Held>>,
     /// Slots in all argument buffers of continuations, without the slots in `VMContRef::args`.
     slots: usize,
 }
 
-/// The objects that the first collection after a search has left.
+/// The objects that the first collection after a search, or after the store was made, has left.
 #[derive(Debug, Clone, Copy)]
 enum Objects {
     /// There was no collection since the search.
     NotCollected,
-    /// There was one. How much it left is not known yet.
+    /// There was one. [`Continuations::search_before_heap_growth`] will be told how much it has left.
     Collected,
     /// So many bytes.
     Left(usize),
 }
 
-/// A reference that the host holds.
-#[derive(Debug, Clone, Copy)]
+/// What the host has had of the references to a continuation.
+#[derive(Debug, Clone, Copy, Default)]
 struct Held {
+    /// Whether the host holds the reference with this revision.
+    is_held: bool,
     revision: usize,
     /// Grows whenever the host gets the reference again.
     last: u64,
+}
+
+impl Held {
+    /// See [`Continuations::hold`].
+    #[inline]
+    fn hold(held: &mut Vec<Held>, index: u32, revision: usize) -> u64 {
+        let index = index as usize;
+        if index >= held.len() {
+            held.resize(index + 1, Held::default());
+        }
+        let entry = &mut held[index];
+        // A stale reference holds nothing.
+        if revision >= entry.revision {
+            (entry.revision, entry.is_held) = (revision, true);
+            entry.last += 1;
+        }
+        entry.last
+    }
 }
 
 // SAFETY: another thread may own the value: the pointers are to allocations that the value owns. Fibers and stacks are
@@ -129,6 +148,7 @@ impl Continuations {
     }
 
     /// The backend that switches the store's stacks.
+    #[inline]
     pub fn backend(&self) -> Backend {
         self.context_ref().backend
     }
@@ -358,13 +378,16 @@ impl Continuations {
             return 0;
         }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = held.entry(index).or_insert(Held { revision, last: 0 });
-        // A stale reference holds nothing.
-        if revision >= entry.revision {
-            entry.revision = revision;
-            entry.last += 1;
+        Held::hold(&mut held, index, revision)
+    }
+
+    /// As [`Continuations::hold`], in less time.
+    #[inline]
+    pub fn hold_exclusive(&mut self, index: u32, revision: usize) {
+        if Self::SEARCHES {
+            let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
+            Held::hold(held, index, revision);
         }
-        entry.last
     }
 
     /// Notes that the host does not hold the reference with this index and revision any more. With `last`, only if
@@ -372,8 +395,8 @@ impl Continuations {
     pub fn let_go(&self, index: u32, revision: usize, last: Option<u64>) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let is_last = |held: &Held| held.revision == revision && last.is_none_or(|last| held.last == last);
-        if held.get(&index).is_some_and(is_last) {
-            held.remove(&index);
+        if let Some(held) = held.get_mut(index as usize).filter(|held| is_last(held)) {
+            held.is_held = false;
         }
     }
 
@@ -437,9 +460,12 @@ impl Continuations {
         // SAFETY: `as_ref`: C2, L1: valid, aligned and initialised. H6: nothing writes it meanwhile.
         let revision = |index: u32| unsafe { known[index as usize].as_ref() }.vm.revision;
         let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|&index, held| revision(index) == held.revision);
-        for (&index, held) in &*held {
-            search.indexed(index, held.revision);
+        for (index, held) in (0..).zip(held).filter(|(_, held)| held.is_held) {
+            if revision(index) == held.revision {
+                search.indexed(index, held.revision);
+            } else {
+                held.is_held = false;
+            }
         }
         Some(search)
     }
@@ -524,7 +550,7 @@ impl Continuations {
     ///
     /// 1. `cont` is a suspended continuation of `self`.
     /// 2. The frames on its stacks need not be unwound.
-    unsafe fn abandon_suspended(&mut self, cont: NonNull<Continuation>) {
+    pub(crate) unsafe fn abandon_suspended(&mut self, cont: NonNull<Continuation>) {
         let backend = self.backend();
         // SAFETY: of `captured`: 1. The accesses: 1 (C2, L1): `cont` and the stacks that were captured with it are valid, aligned and
         // initialised. None of them runs, so that nothing else borrows them.
@@ -651,6 +677,7 @@ impl Continuations {
     /// # Safety
     ///
     /// `obj` is a reference that this store made, usable or not.
+    #[inline]
     pub unsafe fn index(&self, obj: VMContObj) -> u32 {
         // SAFETY: the read: C2, L1: a reference that this store made, as this function requires, points to a
         // `Continuation`, even if it is stale: valid, aligned and initialised. Nothing writes `number` after
@@ -662,6 +689,7 @@ impl Continuations {
 
     /// The reference with this revision to the continuation at `index`, whether usable or not (C1). Returns `None` if the store
     /// has made no continuation with that index.
+    #[inline]
     pub fn get(&self, index: u32, revision: usize) -> Option<VMContObj> {
         let contref = self.arena.known().get(index as usize)?.cast();
         Some(VMContObj { contref, revision })
