@@ -188,24 +188,6 @@ impl Continuations {
         unsafe { (*cont.as_ptr()).control.pc = entry };
     }
 
-    /// Ends a continuation that was not resumed since a usable reference to it was made, and those that were captured with it.
-    /// None of their code runs. Their stacks serve the next continuations.
-    ///
-    /// # Safety
-    ///
-    /// 1. `cont` is a fresh or suspended continuation of `self`.
-    /// 2. Frames on these stacks need not be unwound (S1, S2).
-    pub unsafe fn end(&mut self, cont: NonNull<VMContRef>) {
-        // SAFETY: `as_ref`: 1 (C2): valid, aligned and initialised. Of `discard` and `abandon_suspended`: 1: 1, and the state;
-        // 2: 2.
-        unsafe {
-            match cont.as_ref().state() {
-                VMContState::Fresh => self.discard(cont),
-                _ => self.abandon_suspended(cont.cast()),
-            }
-        }
-    }
-
     /// Where the arguments of a fresh or suspended continuation go that are not bound yet, and how many of them have room.
     ///
     /// # Safety

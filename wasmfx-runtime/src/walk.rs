@@ -158,19 +158,17 @@ pub unsafe fn active_values(
     let mut cont = current;
     let parents = std::iter::from_fn(move || {
         // SAFETY: as in `active_parents`: `this` is a running continuation: valid, aligned and initialised, as is what
-        // `parent_entry` points to with the libcall backend. Of `entry_fp`: the parent is a stack of the same store.
+        // `parent_entry` points to with the libcall backend. Of `entry_fp`: the parent is a stack of the same store. Of `parent_left_at`: `this` runs.
         unsafe {
             if !VMContRef::is_continuation(cont) {
                 return None;
             }
             let this = cont;
             cont = (*this).parent;
+            let left_at = parent_left_at(backend, this);
             Some(match backend {
-                Backend::Native => (*this).parent_control.sp..entry_fp(backend, cont, last_entry_fp),
-                Backend::Libcall => {
-                    let left_at = (*this).parent_control.fp;
-                    left_at..(*(*this).parent_entry).entry_fp.max(left_at)
-                }
+                Backend::Native => left_at..entry_fp(backend, cont, last_entry_fp),
+                Backend::Libcall => left_at..(*(*this).parent_entry).entry_fp.max(left_at),
             })
         }
     });
@@ -189,21 +187,32 @@ pub unsafe fn suspended_values(
 ) -> impl Iterator<Item = Range<usize>> {
     // SAFETY: as in `suspended_stacks`: `this` is `cont` or was captured with it: valid, aligned and initialised. L2: each
     // has a stack. With the libcall backend, `parent_entry` of each but the last points to `entry` of the next.
+    // Of `parent_left_at`: `this` was captured.
     unsafe {
         let last = (*cont.as_ptr()).last_ancestor;
         let mut next = Some((cont.as_ptr(), (*cont.as_ptr()).control.sp));
         std::iter::from_fn(move || {
             let (this, left_at) = next?;
-            let parent_left_at = match backend {
-                Backend::Native => (*this).parent_control.sp,
-                Backend::Libcall => (*this).parent_control.fp,
-            };
-            next = (this != last).then_some(((*this).parent, parent_left_at));
+            next = (this != last).then_some(((*this).parent, parent_left_at(backend, this)));
             Some(match backend {
                 Backend::Native => left_at..VMStackHeader::entry_fp((*this).stack),
                 Backend::Libcall => left_at..(*this).entry.entry_fp.max(left_at),
             })
         })
+    }
+}
+
+/// An address at or below all values of Wasm on the stack of the parent of `this` (N1, S5).
+///
+/// # Safety
+///
+/// `this` is a running or captured continuation of a live store of this backend.
+unsafe fn parent_left_at(backend: Backend, this: *mut VMContRef) -> usize {
+    // SAFETY: the read: C2: valid, aligned and initialised. The walk runs nothing meanwhile.
+    let control = unsafe { (*this).parent_control };
+    match backend {
+        Backend::Native => control.sp,
+        Backend::Libcall => control.fp,
     }
 }
 

@@ -148,20 +148,9 @@ pub(crate) unsafe extern "sysv64" fn jump(control: *const VMControlContext, code
 /// 2. `load` has the registers that a `stack_switch` stored, or those of a fresh continuation, and nothing has continued there
 ///    since. `payload` is a word that is expected there.
 /// 3. `store` is valid. The continuation at `load` continues there when it suspends or ends (N1).
-pub(crate) unsafe fn enter(
-    cells: &EntryCells,
-    store: *mut VMControlContext,
-    load: *const VMControlContext,
-    payload: u64,
-) -> u64 {
-    // SAFETY: 1 to 3: this function's.
-    unsafe { enter_with(cells, store, load, payload) }
-}
-
-/// As [`enter`], which has its requirements.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn enter_with(
-    cells: *const EntryCells,
+pub(crate) unsafe extern "sysv64" fn enter(
+    cells: &EntryCells,
     store: *mut VMControlContext,
     load: *const VMControlContext,
     payload: u64,

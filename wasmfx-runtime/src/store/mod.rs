@@ -505,14 +505,8 @@ impl Continuations {
             self.stacks.expect_reclaimed(stacks);
         }
         for &cont in &lost {
-            // SAFETY: of `discard` and `abandon_suspended`: 1: `cont` is of this store, and in this state; 2: this
-            // function's 2.
-            unsafe {
-                match state(cont) {
-                    VMContState::Fresh => self.discard(cont.cast()),
-                    _ => self.abandon_suspended(cont),
-                }
-            }
+            // SAFETY: 1: `cont` is of this store, and in one of these states; 2: this function's 2.
+            unsafe { self.end(cont.cast()) };
         }
         let ended = lost.len() + others;
         self.reclaimed += ended as u64;
@@ -520,6 +514,24 @@ impl Continuations {
         self.objects = Objects::NotCollected;
         self.search_at = MIN_SEARCHED.max(2 * alive);
         ended
+    }
+
+    /// Ends a continuation that was not resumed since a usable reference to it was made, and those that were captured with it.
+    /// None of their code runs. Their stacks serve the next continuations.
+    ///
+    /// # Safety
+    ///
+    /// 1. `cont` is a fresh or suspended continuation of `self`.
+    /// 2. Frames on these stacks need not be unwound (S1, S2).
+    pub unsafe fn end(&mut self, cont: NonNull<VMContRef>) {
+        // SAFETY: `as_ref`: 1 (C2): valid, aligned and initialised. Of `discard` and `abandon_suspended`: 1: 1, and the state;
+        // 2: 2.
+        unsafe {
+            match cont.as_ref().state() {
+                VMContState::Fresh => self.discard(cont),
+                _ => self.abandon_suspended(cont.cast()),
+            }
+        }
     }
 
     /// The suspended continuation `cont`, and those whose stacks were captured with it. The iterator has moved on before it returns
@@ -550,7 +562,7 @@ impl Continuations {
     ///
     /// 1. `cont` is a suspended continuation of `self`.
     /// 2. The frames on its stacks need not be unwound.
-    pub(crate) unsafe fn abandon_suspended(&mut self, cont: NonNull<Continuation>) {
+    unsafe fn abandon_suspended(&mut self, cont: NonNull<Continuation>) {
         let backend = self.backend();
         // SAFETY: of `captured`: 1. The accesses: 1 (C2, L1): `cont` and the stacks that were captured with it are valid, aligned and
         // initialised. None of them runs, so that nothing else borrows them.
