@@ -569,6 +569,14 @@ fn recursion_of_the_host() {
             let mut results = [Val::I32(0)];
             let resumed = cont.resume(&mut caller, &[Val::I32(n + 1)], &mut results, &[]);
             if cont.status(&caller) == ContStatus::Fresh {
+                // There is no room for an exception either, and nobody has got it.
+                let e = caller.get_export("e").unwrap().into_tag().unwrap();
+                let ty = ExnType::from_tag_type(&e.ty(&caller))?;
+                let pre = ExnRefPre::new(&mut caller, ty);
+                let exn = ExnRef::new(&mut caller, &pre, &e, &[Val::I32(7)])?;
+                let error = cont.resume_throw(&mut caller, exn, &mut results, &[]).unwrap_err();
+                assert_eq!(trap_of(&error), Some(Trap::StackOverflow), "{error:?}");
+                assert!(caller.as_context_mut().take_pending_exception().is_none());
                 cont.discard(&mut caller)?;
             }
             resumed.map(|_| n)
@@ -708,6 +716,10 @@ fn wrong_operands() {
         for (error, text) in errors.iter().zip(texts) {
             assert!(error.to_string().contains(text), "{error} is not {text}");
         }
+        let typed = cont.typed::<i32, i32>(&mut guest.store).unwrap();
+        let tag = foreign.typed::<i32, i32>(&other.store).unwrap();
+        let error = typed.resume(&mut other.store, 1, &tag).err().unwrap();
+        assert!(error.to_string().contains("cross-`Store`"), "{error}");
         assert_eq!(cont.status(&guest.store), ContStatus::Fresh);
         cont.discard(&mut guest.store).unwrap();
 

@@ -33,6 +33,7 @@ use crate::abi::{
     VMHandlerCache, VMHeapIdentity, VMPayloads, VMStackHeader,
 };
 use crate::alloc;
+use crate::arch::Kept;
 use crate::error::Error;
 use crate::fiber::FiberPart;
 use crate::limits::MAX_KEPT_SLOTS;
@@ -47,21 +48,16 @@ pub(crate) struct Continuation {
     pub(crate) vm: VMContRef,
     /// What the heap of a garbage collector knows of the continuation (C6).
     pub(crate) identity: VMHeapIdentity,
-    /// What a walk of the continuation's stacks found at this revision, plus 1: see [`RootSlots`]. 0 if there was no walk.
+    /// The revision at which the continuation was walked, plus 1. 0 if nothing is remembered: see `roots.rs`.
     pub(crate) walked_at: usize,
-    /// The slots that this walk found.
-    pub(crate) roots: Option<Box<RootSlots>>,
+    /// What the walk has found, if it has found references.
+    pub(crate) kept: Option<Box<Kept>>,
     /// If `vm.args` is too small: the memory of `vm.values` while fresh, and with the libcall backend of the function's results.
     /// Empty while free, but the capacity may stay for the next continuation.
     pub(crate) slots: Vec<u128>,
     /// The libcall backend's part, from the first start on. The next continuation uses the same part.
     pub(crate) fiber: Option<Box<FiberPart>>,
 }
-
-/// The slots on the stacks of a suspended continuation, and among its bound values, that hold a reference which a collector must
-/// find. They are the same as long as the continuation's revision is: nothing runs on these stacks meanwhile (C1). A collector
-/// that moves objects updates what the slots hold.
-pub(crate) type RootSlots = Vec<NonNull<u32>>;
 
 // The documentation of `MAX_CONTINUATIONS` and of `MAX_KEPT_SLOTS` says so.
 #[cfg(target_pointer_width = "64")]
@@ -77,7 +73,7 @@ impl Continuation {
             vm: VMContRef::FREE,
             identity,
             walked_at: 0,
-            roots: None,
+            kept: None,
             slots: Vec::new(),
             fiber: None,
         }

@@ -50,9 +50,10 @@
 //! # Invariants
 //!
 //! * **S1, host code.** On a continuation's stack the host has only these frames. With both backends: the first steps of a host
-//!   call, and `raise`. With the libcall backend also: the frames that start the fiber, and the frames of the three builtins.
+//!   call, the function of a host call that suspends ([`HostSuspend`](crate::HostSuspend)), and `raise`. With the libcall backend also: the frames that start the fiber, and the frames of the three builtins.
 //! * **S2, compiled code only.** It follows from S1 that a suspended stack of the native backend holds only frames of compiled
-//!   code. Such a stack may be dropped at any time, because no frame on it has a destructor to run. The engine's collections, and
+//!   code, and below them perhaps the frames of a host call that suspends, which own nothing. Such a stack may be dropped at any
+//!   time, because no frame on it has a destructor to run. The engine's collections, and
 //!   in debug builds the end of a store, look up each frame of a suspended stack, and fail if a frame is not compiled code's.
 //! * **S3, the free part.** While a continuation runs, `initial.child` is the outermost running continuation, and the
 //!   `parent_control.sp` of that continuation is an address at or below the end of the initial stack's live frames. With the

@@ -10,14 +10,16 @@
 //! | `heap.rs` | references in objects of a garbage collector, as the host reads and writes them |
 //! | `search.rs` | which continuations something can still resume, R1 |
 //! | `store/` | the continuations of a store, and the idle stacks that it keeps |
+//! | `roots.rs` | what collections remember of continuations that wait, W1 |
 //! | `pool/` | the stacks of an engine: which are free, and what memory idle ones keep |
 //! | `stack/` | the memory of stacks, invariants M1 and M2 |
 //! | `fiber.rs` | what a continuation of the libcall backend has besides: a stack and a fiber |
 //! | `libcall.rs` | the portable backend: each switch is a call into this crate, on wasmtime-fiber |
 //! | `native.rs` | what the backend in compiled code leaves to this crate, invariants N1 to N5 |
-//! | `hostcall.rs` | how host calls leave a continuation's stack, invariants S1 to S4 |
+//! | `hostcall.rs` | how host calls leave a continuation's stack, invariants S1 to S5 |
 //! | `arch/` | the few instructions per architecture that host calls and the native backend need |
 //! | `resume.rs` | a resume by the host, with each backend |
+//! | `suspend.rs` | a suspend by a function of the host, W2 |
 //! | `walk.rs` | frames and roots of active and suspended stacks |
 //! | `check.rs` | independent checks of the chain of stacks, in debug builds |
 //! | `alloc.rs` | fallible allocation |
@@ -61,11 +63,15 @@ mod pool;
 #[cfg(feature = "runtime")]
 mod resume;
 #[cfg(feature = "runtime")]
+mod roots;
+#[cfg(feature = "runtime")]
 mod search;
 #[cfg(feature = "runtime")]
 mod stack;
 #[cfg(feature = "runtime")]
 mod store;
+#[cfg(feature = "runtime")]
+mod suspend;
 #[cfg(feature = "runtime")]
 pub mod walk;
 
@@ -78,7 +84,9 @@ pub use self::{
     host::Host,
     pool::{PoolConfig, StackPool},
     resume::{ContStatus, HostFrame, Resumed, resume},
+    roots::{ContRoots, KnownRoots},
     search::{Found, Search},
     stack::Guards,
     store::{Continuations, Statistics},
+    suspend::HostSuspend,
 };

@@ -35,8 +35,8 @@
 //! `resume` answers. [`hostcall`](crate::hostcall) describes both.
 
 use crate::abi::{
-    Backend, RETURNED, SLOT_SIZE, VMContObj, VMContRef, VMContState, VMEntryState, VMPayloads, VMResumeFrame,
-    VMTag,
+    Backend, RETURNED, SLOT_SIZE, VMContObj, VMContRef, VMContState, VMControlContext, VMEntryState,
+    VMPayloads, VMResumeFrame, VMTag,
 };
 use crate::arch::{self, SavedRegisters};
 use crate::check;
@@ -45,6 +45,7 @@ use crate::error::Error;
 use crate::fiber::{Fiber, FiberPart, FiberSuspend, HostCall, Signal};
 use crate::host::{self, Host};
 use crate::limits::FIBER_FRAMES;
+use crate::roots::write_back;
 use std::ptr::{self, NonNull};
 
 /// [`resume`] returns this if Wasm is to be unwound further. The reason has been noted. The engine acts on this value, and
@@ -69,6 +70,35 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
     // For S5.
     let mut registers = SavedRegisters::EMPTY;
     registers.save();
+    // SAFETY: of `active_chain`: 1: H2 and this function's 1; 2: no continuation is borrowed. Of `make_ready`: 1 and 2: this function's 2;
+    // 3: this function's 3. Of `resume_ready`: 1 to 5: this function's; 6: `make_ready`; 7: above.
+    unsafe {
+        check::active_chain(Backend::Libcall, host.current());
+        match make_ready(host, cont.cast()) {
+            Ok(()) => resume_ready(host, cont, frame, &registers),
+            Err(error) => {
+                host.note_trap(error);
+                UNWIND
+            }
+        }
+    }
+}
+
+/// As [`resume`], of a continuation that has a stack and a fiber.
+///
+/// # Safety
+///
+/// 1 to 5 of [`resume`], and
+///
+/// 6. [`make_ready`] has accepted `cont`.
+/// 7. `registers` were saved as S5 needs it: in the frame of the builtin, if Wasm has called one.
+#[inline(always)]
+pub(crate) unsafe fn resume_ready<H: Host>(
+    host: &mut H,
+    cont: NonNull<VMContRef>,
+    frame: NonNull<VMResumeFrame>,
+    registers: &SavedRegisters,
+) -> u64 {
     let parent = host.current();
     // The parent's entry state is kept in its `VMContRef` if the parent is a continuation, and here if it is the initial stack.
     let mut initial = VMEntryState::default();
@@ -80,10 +110,9 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
     // SAFETY: the accesses: C2, H2: `parent` and `last` are a stack and a continuation of this store: valid, aligned
     // and initialised. `parent_entry` is in `parent`, or is `initial`. No borrow of a `VMContRef` lasts across a
     // switch, and that of the fiber is shared.
-    // * Of `active_chain`: 1: H2 and this function's 1, before the switches and after; 2: no continuation is borrowed.
+    // * Of `active_chain`: 1: H2 and this function's 1; 2: no continuation is borrowed.
     // * Of `is_continuation`: H2: `parent` is the current stack.
-    // * Of `make_ready`: 1 and 2: this function's 2; 3: this function's 3.
-    // * Of `link`: 1: `make_ready` has accepted `inner`, here or in `switch`; 2: H2; 3: this function's 4;
+    // * Of `link`: 1: 6, or `make_ready` has accepted `inner` in `switch`; 2: H2; 3: this function's 4;
     //   4: `parent_entry` points to that place.
     // * Of `enter`: `inner` is the argument of `link`.
     // * Of `fiber_of`: 1: this function's 1; 2: L2: `last` runs; 3: no borrow of the field lasts. L4: this `resume`
@@ -93,19 +122,14 @@ pub unsafe fn resume<H: Host>(host: &mut H, cont: NonNull<VMContRef>, frame: Non
     // * Of `finish`: 1: `link` made `last` a running continuation; 2: `resume` of the fiber has returned `Ok`; 3: this
     //   function's 4; 4: this function's 5.
     unsafe {
-        check::active_chain(Backend::Libcall, parent);
         let parent_entry: *mut VMEntryState =
             if VMContRef::is_continuation(parent) { &raw mut (*parent).entry } else { &raw mut initial };
         *parent_entry = host.entry();
 
-        if let Err(error) = make_ready(host, inner) {
-            host.note_trap(error);
-            return UNWIND;
-        }
         loop {
             let last = link(inner, parent, frame, parent_entry);
             (*last.as_ptr()).vm.parent_control.sp = free_below;
-            (*last.as_ptr()).vm.parent_control.fp = (&raw const registers).expose_provenance();
+            (*last.as_ptr()).vm.parent_control.fp = ptr::from_ref(registers).expose_provenance();
             enter(host, inner);
             let signal = loop {
                 let fiber = (*Continuation::fiber_of(last.as_ptr())).fiber.as_ref().expect("L2");
@@ -198,7 +222,7 @@ unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
 /// 1. `cont` is a continuation of the host's store.
 /// 2. It is fresh or suspended.
 /// 3. If it is fresh, requirement 2 of [`Host::reclaim`] holds.
-unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Result<(), Error> {
+pub(crate) unsafe fn make_ready<H: Host>(host: &mut H, cont: NonNull<Continuation>) -> Result<(), Error> {
     // SAFETY: `&mut`: 1 (C2, L1): `cont` points to a `Continuation`: valid, aligned and initialised; 2: it does not
     // run, so that nothing else borrows it.
     let this = unsafe { &mut *cont.as_ptr() };
@@ -279,8 +303,9 @@ unsafe fn link(
 ) -> NonNull<Continuation> {
     // SAFETY: `&mut` and the writes: 1, 2 (C2): `inner`, `last` and `parent` are valid, aligned and initialised.
     // `inner` and the stacks that were captured with it do not run, so that nothing else borrows them. The borrow
-    // of `inner`, which may be `last`, is not used after the first write to `last`.
+    // of `inner`, which may be `last`, is not used after the first write to `last`. Of `write_back`: 1: it is fresh or suspended.
     unsafe {
+        write_back(inner.cast());
         let inner = &mut (*inner.as_ptr()).vm;
         inner.revision += 1;
         let last = std::mem::replace(&mut inner.last_ancestor, ptr::null_mut());
@@ -343,7 +368,7 @@ unsafe fn enter<H: Host>(host: &mut H, inner: NonNull<Continuation>) {
 /// # Errors
 ///
 /// [`Error::UnhandledTag`] if the search comes to a barrier or to the initial stack.
-fn search<H: Host, T>(
+pub(crate) fn search<H: Host, T>(
     host: &H,
     handles: impl Fn(*const VMResumeFrame) -> Option<T>,
 ) -> Result<(NonNull<Continuation>, T), Error> {
@@ -371,7 +396,7 @@ fn search<H: Host, T>(
 /// 1. `last` is the current stack or one of its ancestors, and a continuation.
 /// 2. `payload` is in the frame of the Wasm function that runs, and has room for `capacity` slots.
 /// 3. `registers` is as S5 needs it: in the frame of the builtin, which lives until the continuation is resumed.
-unsafe fn capture<H: Host>(
+pub(crate) unsafe fn capture<H: Host>(
     host: &mut H,
     last: NonNull<Continuation>,
     payload: *mut u128,
@@ -384,7 +409,7 @@ unsafe fn capture<H: Host>(
     // used afterwards.
     unsafe {
         let this = &mut *inner.as_ptr();
-        this.control.sp = registers.expose_provenance();
+        this.control = VMControlContext { sp: registers.expose_provenance(), fp: 0, pc: 0 };
         this.entry = host.entry();
         this.last_ancestor = last.as_ptr().cast();
         this.values = VMPayloads { data: payload, length: 0, capacity };

@@ -22,7 +22,7 @@
 //!
 //! # Invariants
 //!
-//! * **N1, control.** The `control` of a suspended continuation is where that continuation goes on. The `control` of a fresh one
+//! * **N1, control.** The `control` of a suspended continuation is where that continuation goes on, or its detour (W1). The `control` of a fresh one
 //!   with a stack is its entry. While a continuation runs, its `parent_control` is where its parent goes on. A `resume` stores
 //!   the resumer's registers in the `parent_control` of the outermost stack that it puts on top, and a `suspend` loads the
 //!   registers from there. A `switch` copies the prompt's registers from the `parent_control` of the outermost captured stack
@@ -123,8 +123,8 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
 /// # Safety
 ///
 /// 1. The host has entered Wasm of the host's store, whose backend is native, and makes this call there.
-/// 2. `cont` belongs to that store, and its reference is usable: it is fresh or suspended. All its arguments are bound or stored.
-///    If `raise`, it is suspended.
+/// 2. `cont` belongs to that store, and its reference is usable: it is suspended, or fresh with a stack. All its arguments are bound
+///    or stored. If `raise`, it is suspended.
 /// 3. `frame` lives until this returns, with its tags behind it and with room for the results at its `values`.
 pub(crate) unsafe fn resume<H: Host>(
     host: &mut H,
@@ -137,18 +137,11 @@ pub(crate) unsafe fn resume<H: Host>(
     // SAFETY: the accesses: 2, H2 (C2): `cont`, the stacks that were captured with it, and `parent`, the initial stack, are
     // valid, aligned and initialised. No borrow of a `VMContRef` lasts across `enter`.
     // * Of `active_chain`: 1: H2; 2: no continuation is borrowed.
-    // * Of `start`: 1 and 2: 2, and `Continuations::set_entry`; 3: 2: the arguments are in its buffer.
     // * Of `enter`: 1: 1; 2: N1, C1: `control` is where `cont` goes on, which expects its own address or `RAISE`; 3: N1: it is the
     //   `parent_control` of the outermost stack that this puts on top.
     // * Of `finish`: 1: 1: this is the parent's stack; 2 and 3: the word says what ended, and how.
     unsafe {
         check::active_chain(Backend::Native, parent);
-        if (*this).stack.is_null()
-            && let Err(error) = start(host, cont)
-        {
-            host.note_trap(error);
-            return UNWIND;
-        }
         (*this).revision += 1;
         let last = std::mem::replace(&mut (*this).last_ancestor, ptr::null_mut());
         assert!(!last.is_null(), "a continuation to resume has an ancestor");

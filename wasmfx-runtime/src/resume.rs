@@ -1,8 +1,8 @@
-//! A resume by the host.
+//! How the host resumes and binds continuations, and reads the status of a reference.
 //!
 //! The host enters Wasm of a store, and on this entry resumes a continuation. What would be the frame of the `resume` is a
-//! [`HostFrame`] in the host's memory. So a search for a handler finds the host's tags behind those of Wasm above this entry, and
-//! ends there: the `resume` of the initial stack is a barrier (C5). No frame of the host is ever captured.
+//! [`HostFrame`] in the host's memory. A search for a handler goes outwards through the Wasm of this entry, and comes to the host's
+//! tags last. It ends there, because the `resume` of the initial stack is a barrier (C5). No frame of the host is ever captured.
 //!
 //! ```text
 //!   initial stack                     stack of f                     stack of g
@@ -17,36 +17,39 @@
 //! finds results at the frame's `values`, or the payload of a suspension where [`Continuations::payload`] says.
 
 use crate::abi::{Backend, INLINE_ARGS, RETURNED, VMContObj, VMContRef, VMContState, VMResumeFrame, VMTag};
-use crate::arch;
+use crate::arch::{self, SavedRegisters};
 use crate::error::Error;
 use crate::host::Host;
 use crate::libcall::{self, UNWIND};
 use crate::native;
 use crate::store::Continuations;
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 /// What stands for the frame of a `resume` while the host resumes: its handler clauses, and the place for results.
 #[derive(Debug)]
 pub struct HostFrame {
-    /// The frame, and behind it the tags, if they fit into one more element.
-    inline: [VMResumeFrame; 2],
-    /// The same, if they do not; otherwise empty.
+    inline: Inline,
+    /// The frame and its tags, if they do not fit into `inline`; otherwise empty. The elements but the first are memory for tags.
     more: Vec<VMResumeFrame>,
 }
+
+/// A frame with few tags behind it.
+#[repr(C)]
+#[derive(Debug)]
+struct Inline {
+    frame: VMResumeFrame,
+    tags: [*const VMTag; 4],
+}
+
+// The tags follow the frame: see `VMResumeFrame`.
+const _: () = assert!(offset_of!(Inline, tags) == size_of::<VMResumeFrame>());
 
 impl HostFrame {
     /// A frame that handles a `suspend` to one of the tags `suspend`, and a `switch` to one of the tags `switch`. `None` if there
     /// is no memory, or if there are more than `u32::MAX` tags.
     #[inline]
     pub fn new(suspend: &[*const VMTag], switch: &[*const VMTag]) -> Option<HostFrame> {
-        const INLINE_TAGS: usize = size_of::<VMResumeFrame>() / size_of::<*const VMTag>();
-        let mut this = HostFrame { inline: [const { VMResumeFrame::BARRIER }; 2], more: Vec::new() };
-        let tags = suspend.len().checked_add(switch.len())?;
-        if tags > INLINE_TAGS {
-            let len = 1 + tags.div_ceil(INLINE_TAGS);
-            this.more.try_reserve_exact(len).ok()?;
-            this.more.extend((0..len).map(|_| VMResumeFrame::BARRIER));
-        }
         let first = |tags: &[*const VMTag]| tags.first().copied().unwrap_or(ptr::null());
         let frame = VMResumeFrame {
             suspend_count: suspend.len().try_into().ok()?,
@@ -55,24 +58,50 @@ impl HostFrame {
             first_switch: first(switch),
             ..VMResumeFrame::BARRIER
         };
+        let inline = Inline { frame: VMResumeFrame::BARRIER, tags: [ptr::null(); 4] };
+        let mut this = HostFrame { inline, more: Vec::new() };
+        let (count, tags) = (suspend.len().checked_add(switch.len())?, suspend.iter().chain(switch));
+        if count <= this.inline.tags.len() {
+            this.inline.frame = frame;
+            this.inline.tags.iter_mut().zip(tags).for_each(|(place, tag)| *place = *tag);
+            return Some(this);
+        }
+        let len = 1 + (count * size_of::<*const VMTag>()).div_ceil(size_of::<VMResumeFrame>());
+        this.more.try_reserve_exact(len).ok()?;
+        this.more.push(frame);
+        this.more.extend((1..len).map(|_| VMResumeFrame::BARRIER));
         let place = this.first().as_ptr();
         // SAFETY: the writes: the elements at `place` but the first are memory for tags, which nothing reads as elements. They have
         // room for the tags, aligned as an element is.
         unsafe {
-            place.write(frame);
-            let tags = place.add(1).cast::<*const VMTag>();
-            for (at, &tag) in suspend.iter().chain(switch).enumerate() {
-                tags.add(at).write(tag);
+            let place = place.add(1).cast::<*const VMTag>();
+            for (at, &tag) in tags.enumerate() {
+                place.add(at).write(tag);
             }
         }
         Some(this)
     }
 
+    /// As [`HostFrame::new`], for a `suspend` to one tag.
+    #[inline]
+    pub fn suspend_to(tag: *const VMTag) -> HostFrame {
+        let frame = VMResumeFrame {
+            suspend_count: 1,
+            first: tag,
+            first_switch: ptr::null(),
+            ..VMResumeFrame::BARRIER
+        };
+        let tags = [tag, ptr::null(), ptr::null(), ptr::null()];
+        HostFrame { inline: Inline { frame, tags }, more: Vec::new() }
+    }
+
     /// The frame, with its tags behind it.
     #[inline]
     fn first(&mut self) -> NonNull<VMResumeFrame> {
-        let frames = if self.more.is_empty() { &mut self.inline[..] } else { &mut self.more[..] };
-        NonNull::from(frames).cast()
+        match &mut self.more[..] {
+            [] => NonNull::from(&mut self.inline).cast(),
+            more => NonNull::from(more).cast(),
+        }
     }
 }
 
@@ -81,20 +110,23 @@ impl HostFrame {
 pub enum Resumed {
     /// The continuation's function returned. Its results are in their place.
     Returned,
-    /// The tag with this number, among those of `suspend`, took a `suspend`. What was captured is this continuation.
+    /// The tag with this number, among those of `suspend`, took a `suspend`, which captured this continuation.
     Suspended {
         /// The number of the tag.
         clause: u32,
         /// A reference to what was captured.
         cont: VMContObj,
     },
-    /// Wasm was unwound to the host, or there is no stack for the continuation, or no room on the host's stack. The reason was noted.
-    /// In the latter two cases the reference is usable as before.
+    /// Wasm was unwound to the host. The reason was noted.
     Unwound,
 }
 
 /// Resumes `cont`. `throw` says whether this raises the store's pending exception where `cont` was suspended, or here if `cont` is
 /// fresh. `frame` must not move during the call.
+///
+/// # Errors
+///
+/// If there is no stack or no memory for the continuation, or no room on the host's stack. The reference is usable as before.
 ///
 /// # Safety
 ///
@@ -103,6 +135,8 @@ pub enum Resumed {
 ///    [`Continuations::arguments`].
 /// 3. `results` has room for the results of the function of `cont`, which has `result_count` of them.
 /// 4. The tags of `frame` are alive.
+// The engine calls this in one place. Inlined, so that the result stays in registers.
+#[inline(always)]
 pub unsafe fn resume<H: Host>(
     host: &mut H,
     cont: NonNull<VMContRef>,
@@ -110,29 +144,41 @@ pub unsafe fn resume<H: Host>(
     results: *mut u128,
     result_count: u32,
     throw: bool,
-) -> Resumed {
-    // A call of a function of Wasm would compare the limit where that function begins.
+) -> Result<Resumed, Error> {
+    // No function of Wasm begins here that would compare the stack pointer with the limit.
     if arch::stack_pointer() < host.stack_limit() {
-        host.note_trap(Error::StackOverflow);
-        return Resumed::Unwound;
+        return Err(Error::StackOverflow);
     }
     let first = frame.first();
     // SAFETY: the writes: `first` points to the frame, which is borrowed.
     unsafe { ((*first.as_ptr()).values, (*first.as_ptr()).result_count) = (results, result_count) };
     let backend = host.continuations().backend();
-    // SAFETY: of `throw`: 1: 1, as this is as good as a call by Wasm; 2: 2. Of `native::resume`: 1: 1; 2: 2, and `throw` has
-    // returned `true` for what is suspended only; 3: `frame` outlives the call, and 3. Of `libcall::resume`: 1: as of `throw`;
-    // 2 and 3: 2; 4: as of `native::resume`, since nothing depends on whose frame it is; 5: 3.
+    // SAFETY: of `throw`: 1: 1, as this is as good as a call by Wasm; 2: 2. The read: 2 (C2): valid, aligned and initialised.
+    // * Of `start`: 1: 2, and what is suspended has a stack (L2); 2: `Continuations::set_entry`; 3: 2: the arguments are in its buffer.
+    // * Of `native::resume`: 1: 1; 2: 2, `start`, and `throw` has returned `true` for what is suspended only; 3: `frame` outlives the
+    //   call, and 3.
+    // * Of `make_ready`: 1 and 2: 2; 3: as of `start`. Of `resume_ready`: 1: as of `throw`; 2 and 3: 2; 4: as of `native::resume`, since
+    //   nothing depends on whose frame it is; 5: 3; 6: `make_ready`; 7: Wasm has called no builtin.
     let word = unsafe {
         if throw && !libcall::throw(host, cont) {
-            return Resumed::Unwound;
+            return Ok(Resumed::Unwound);
         }
         match backend {
-            Backend::Native => native::resume(host, cont, first, throw),
-            Backend::Libcall => libcall::resume(host, cont, first),
+            Backend::Native => {
+                if cont.as_ref().stack.is_null() {
+                    native::start(host, cont)?;
+                }
+                native::resume(host, cont, first, throw)
+            }
+            Backend::Libcall => {
+                libcall::make_ready(host, cont.cast())?;
+                let mut registers = SavedRegisters::EMPTY;
+                registers.save();
+                libcall::resume_ready(host, cont, first, &registers)
+            }
         }
     };
-    match word {
+    Ok(match word {
         UNWIND => Resumed::Unwound,
         RETURNED => Resumed::Returned,
         address => {
@@ -142,7 +188,7 @@ pub unsafe fn resume<H: Host>(
             let (clause, revision) = unsafe { ((*first.as_ptr()).clause, contref.as_ref().revision) };
             Resumed::Suspended { clause, cont: VMContObj { contref, revision } }
         }
-    }
+    })
 }
 
 /// What has become of the continuation of a reference.
@@ -152,10 +198,10 @@ pub enum ContStatus {
     Fresh,
     /// The reference is usable, and the continuation waits to be resumed again.
     Suspended,
-    /// The reference was consumed by the instruction that resumed the continuation, and the continuation runs, or has resumed
-    /// another one, or was suspended together with one that it has resumed.
+    /// The reference was consumed by the resume that put the continuation on top, and the continuation runs, or has resumed another
+    /// one, or was captured with one that it has resumed.
     Active,
-    /// The reference was consumed, and the continuation has returned, has trapped, has thrown, was suspended or was bound since.
+    /// The reference was consumed, and the continuation has ended, was suspended or was bound since.
     Consumed,
 }
 
@@ -169,7 +215,7 @@ impl Continuations {
         let this = unsafe { contref.as_ref() };
         // C1: a usable reference is to what is fresh or suspended.
         let status = match this.revision.wrapping_sub(revision) {
-            0 if this.waits() && this.func.is_null() => ContStatus::Suspended,
+            0 if this.is_suspended() => ContStatus::Suspended,
             0 if this.waits() => ContStatus::Fresh,
             1 if this.state() == VMContState::Running => ContStatus::Active,
             _ => ContStatus::Consumed,
@@ -188,7 +234,7 @@ impl Continuations {
         unsafe { (*cont.as_ptr()).control.pc = entry };
     }
 
-    /// Where the arguments of a fresh or suspended continuation go that are not bound yet, and how many of them have room.
+    /// The slots for the arguments that are not bound yet, of a fresh or suspended continuation: the first slot, and their number.
     ///
     /// # Safety
     ///
@@ -223,7 +269,7 @@ impl Continuations {
         VMContObj { contref: cont, revision: this.revision }
     }
 
-    /// The values with which what was captured has suspended, `count` of them.
+    /// The payload of the last suspension of `cont`: `count` values.
     ///
     /// # Safety
     ///

@@ -32,7 +32,7 @@ use std::ptr::NonNull;
 /// A search through the references to the continuations of one store.
 ///
 /// * **R1.** While the search is used, the store lives, no compiled code of the store runs, and no continuation of the store is
-///   made, resumed or ended. The caller of [`Continuations::search`](crate::Continuations::search) promises this.
+///   made, resumed or ended. Between calls of the search, a continuation may get a detour or lose it (W1). The caller of [`Continuations::search`](crate::Continuations::search) promises this.
 #[derive(Debug)]
 pub struct Search {
     backend: Backend,
@@ -174,17 +174,18 @@ impl Search {
     }
 }
 
-/// Each continuation that was found, once. References on its stacks and among its bound values are noted as it is returned. The
+/// The index of each continuation that was found, once. References on its stacks and among its bound values are noted as it is returned. The
 /// engine notes those in the objects to which they refer.
 impl Iterator for Search {
-    type Item = NonNull<VMContRef>;
+    type Item = usize;
 
     fn next(&mut self) -> Option<Self::Item> {
         let cont = self.work.pop()?;
         // SAFETY: `as_ref`: C2, L1: `cont` is of the store: valid, aligned and initialised. R1: nothing writes it. Of `words`:
         // C3: the bound values are in memory of the continuation, or of its stack. Of `suspended_values`: 1: its state,
         // 2: R1; what it returns are addresses of stacks, on which nothing runs.
-        unsafe {
+        let number = unsafe {
+            let number = cont.as_ref().identity.number;
             let this = &cont.as_ref().vm;
             let (first, suspended) =
                 (this.values.data.expose_provenance(), this.state() == VMContState::Suspended);
@@ -194,8 +195,9 @@ impl Iterator for Search {
                     self.words(values);
                 }
             }
-        }
-        Some(cont.cast())
+            number
+        };
+        Some(number as usize - 1)
     }
 }
 
@@ -247,7 +249,10 @@ mod tests {
         let found: Vec<usize> = (0..COUNT).filter(|&at| search.found[at]).collect();
         let mut sorted: Vec<usize> = returned
             .iter()
-            .map(|cont| made.iter().position(|obj| obj.contref == *cont).expect("one of the store"))
+            .map(|&index| {
+                let VMContObj { contref, .. } = all.get(index as u32, 0).expect("one of the store");
+                made.iter().position(|obj| obj.contref == contref).expect("one that was made")
+            })
             .collect();
         sorted.sort_unstable();
         assert_eq!(sorted, found, "each is returned once");

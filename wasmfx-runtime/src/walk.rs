@@ -8,10 +8,11 @@
 //! libcall   active:     current --parent_entry--> its parent's --parent_entry--> ... the entry from the host
 //!           suspended:  innermost.entry, innermost --parent_entry--> ... up to and without last_ancestor's
 //! native    active:     current.parent_control: where the parent was left, parent.parent_control: where its parent was left, ...
-//!           suspended:  innermost.control, innermost.parent_control, ... up to and without last_ancestor's
+//!           suspended:  innermost.control or that of its detour (W1), innermost.parent_control, ... up to and without last_ancestor's
 //! ```
 
 use crate::abi::{Backend, VMContRef, VMContState, VMControlContext, VMEntryState, VMStackHeader};
+use crate::arch::{self, Detour};
 use crate::cont::Continuation;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -88,14 +89,14 @@ pub unsafe fn suspended_stacks(
 ) -> impl Iterator<Item = VMEntryState> {
     // SAFETY: the reads: 1, 2 (C2): `cont` and the stacks that were captured with it are valid, aligned and
     // initialised, and none of them runs. L2: each has a stack. With the libcall backend, `parent_entry` of each but
-    // the last points to `entry` of the next. Of `left_at`: C2: the control contexts are in the memory of these stacks'
-    // `VMContRef`s.
+    // the last points to `entry` of the next. Of `left_by_wasm`: 1. Of `left_at`: C2: the control contexts are in the memory of these
+    // stacks' `VMContRef`s, or of the detour of the innermost (W1).
     unsafe {
         let last = (*cont.as_ptr()).last_ancestor;
         let innermost = match backend {
             Backend::Native => {
                 let entry_fp = VMStackHeader::entry_fp((*cont.as_ptr()).stack);
-                left_at(&raw const (*cont.as_ptr()).control, entry_fp)
+                left_at(left_by_wasm(cont.as_ref()), entry_fp)
             }
             Backend::Libcall => (*cont.as_ptr()).entry,
         };
@@ -214,6 +215,34 @@ unsafe fn parent_left_at(backend: Backend, this: *mut VMContRef) -> usize {
         Backend::Native => control.sp,
         Backend::Libcall => control.fp,
     }
+}
+
+/// The detour that the continuation is to take. `None` if it has none.
+///
+/// # Safety
+///
+/// `this` is a continuation of a live store. W1 holds for that store.
+pub(crate) unsafe fn detour(this: &VMContRef) -> Option<NonNull<Detour>> {
+    // What runs may have an old `pc` of a detour.
+    let has_one = this.control.pc == arch::write_back_address() && this.is_suspended();
+    has_one.then(|| Detour::at(this.control.fp))
+}
+
+/// Where Wasm has left the innermost stack of a suspended continuation of the native backend.
+///
+/// # Safety
+///
+/// `this` is a suspended continuation of a live store, of the native backend. W1 and W2 hold for that store.
+unsafe fn left_by_wasm(this: &VMContRef) -> *const VMControlContext {
+    let mut control = &raw const this.control;
+    // SAFETY: the reads: W1, W2: at each of these addresses the frame pointer is that of a detour's control context, which is
+    // valid, aligned and initialised.
+    unsafe {
+        while [arch::write_back_address(), arch::resumed_address()].contains(&(*control).pc) {
+            control = &raw const (*Detour::at((*control).fp).as_ptr()).control;
+        }
+    }
+    control
 }
 
 /// The entry state of a stack of the native backend. The stack was left at `control`, and its frames end at `entry_fp`.

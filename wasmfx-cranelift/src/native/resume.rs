@@ -50,7 +50,7 @@ use wasmtime_environ::WasmResult;
 /// | operand | value |
 /// | --- | --- |
 /// | store | `outermost.parent_control`: the switch stores this stack's `sp`, `fp` and the `pc` behind the switch there (N1) |
-/// | load | `contref.control`: the registers with which `contref` left its stack, or those with which its entry code begins |
+/// | load | `contref.control`: the registers with which `contref` left its stack, those of its detour (W1), or those with which its entry code begins |
 /// | payload | `contref`, or `RAISE` (null) if the instruction that suspended `contref` is to raise the pending exception |
 ///
 /// The arguments do not go through the switch. They are in the slots of `contref.values` already.

@@ -35,7 +35,7 @@ use wasmtime_environ::{TagIndex, WasmResult};
 /// | operand | value |
 /// | --- | --- |
 /// | store | `current.control`: the switch stores this stack's `sp`, `fp` and the `pc` behind the switch there (N1) |
-/// | load | `target.control`: the registers with which `target` left its stack, or those with which its entry code begins |
+/// | load | `target.control`: the registers with which `target` left its stack, those of its detour (W1), or those with which its entry code begins |
 /// | payload | `target`: the values that it waits for are at `target.values.data`, with the reference to `current` as the last |
 ///
 /// The prompt's stack does not run in between, and nothing is stored in its frame. It goes on once a clause of its `resume` takes

@@ -130,7 +130,8 @@ pub struct VMEntryState {
 pub struct VMContRef {
     /// Where the continuation goes on: see `native`, N1. Suspended, native backend. Fresh: `pc` is the entry code from
     /// `cont.new` on, `sp` and `fp` follow once there is a stack. Of a stack that waits for the host, and with the libcall backend
-    /// also of a suspended one, `sp` is at or below all values of Wasm on the stack: see `hostcall`, S4 and S5.
+    /// also of a suspended one, `sp` is at or below all values of Wasm on the stack: see `hostcall`, S4 and S5. After a collection, `fp`
+    /// and `pc` of a suspended continuation may be those of a detour, with both backends: see `roots.rs`, W1.
     pub control: VMControlContext,
     /// Where the parent goes on: see `native`, N1. Running and captured, native backend. With the libcall backend, `sp` is an
     /// address below the parent's live frames, which host calls use (`hostcall`, S3), and `fp`, which is no frame
@@ -243,6 +244,12 @@ impl VMContRef {
     #[inline]
     pub fn waits(&self) -> bool {
         !self.last_ancestor.is_null()
+    }
+
+    /// Whether the continuation is in state [`VMContState::Suspended`].
+    #[inline]
+    pub fn is_suspended(&self) -> bool {
+        self.waits() && self.func.is_null()
     }
 
     /// What the continuation is doing. The state follows from fields that a switch writes anyway, so that a switch need not store

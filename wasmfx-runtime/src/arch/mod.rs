@@ -1,5 +1,4 @@
-//! The operations that this crate needs in assembly: to call a function on another stack, to mark where the frames of a stack of
-//! the native backend end, and to leave such a stack for good.
+//! What this crate needs of the processor beyond Rust. `x86_64.rs` draws each operation.
 //!
 //! Each architecture provides
 //! * `CALLS_ON: bool`: whether `call_on` may be called.
@@ -12,12 +11,21 @@
 //!   stacks does not switch the shadow stack.
 //! * `bottom() -> usize`, with `mapped_stacks`: the return address of the frame that starts a stack. Nothing returns there. An
 //!   unwinder that finds this address goes on at the frame record that the frame pointer points to.
+//! * `write_back_address() -> usize`: the address of code that takes a [`Detour`]. The code writes the references to their slots, and
+//!   goes on where the stack was left. The libcall backend does not jump there: it recognises a detour by this address, and calls
+//!   `roots::write_back`.
+//! * `suspend(own, left, load, payload) -> word`: continues at the control context `load` with `payload`, until a `stack_switch` continues
+//!   at `own` with `word`. Wasm has left the stack at the control context that `left` is the `fp` of.
+//! * `resumed_address() -> usize`: the `pc` that `suspend` stores.
+//! * `prefetch(address)`: makes the processor load the cache line of `address`, which may be any, and does not wait. May do nothing.
 //! * `enter(cells, store, load, payload) -> word`: continues at the control context `load` with `payload`, until a `stack_switch`
 //!   continues at `store` with `word`, or a trap unwinds Wasm to here: [`TRAPPED`].
 //! * `jump(control, code) -> !`: continues at the control context `control`, where a `stack_switch` returns `code`.
 
+mod detour;
 mod entry;
 
+pub(crate) use self::detour::{Detour, Kept, KeptRoot};
 pub use self::entry::EntryCells;
 pub(crate) use self::entry::TRAPPED;
 

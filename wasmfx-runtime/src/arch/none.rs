@@ -12,6 +12,7 @@ pub(crate) unsafe fn call_on(_sp: usize, _f: unsafe extern "C" fn(*mut ()), _dat
 pub(crate) const SAVES_REGISTERS: bool = false;
 
 /// Nothing: where registers are not saved, no search asks for them.
+#[derive(Debug)]
 pub(crate) struct SavedRegisters;
 
 impl SavedRegisters {
@@ -38,9 +39,31 @@ pub(crate) fn bottom() -> usize {
     0
 }
 
+/// The address of no code.
+pub(crate) fn write_back_address() -> usize {
+    usize::MAX
+}
+
+/// Does nothing: stable Rust has this for x86-64 only.
+#[inline]
+pub(crate) fn prefetch(_address: *const u8) {}
+
 pub(crate) unsafe fn enter(
     _cells: &EntryCells,
     _store: *mut VMControlContext,
+    _load: *const VMControlContext,
+    _payload: u64,
+) -> u64 {
+    unreachable!("this target has no native backend")
+}
+
+pub(crate) fn resumed_address() -> usize {
+    usize::MAX
+}
+
+pub(crate) unsafe fn suspend(
+    _own: *mut VMControlContext,
+    _left: *const usize,
     _load: *const VMControlContext,
     _payload: u64,
 ) -> u64 {

@@ -1,7 +1,9 @@
 //! The operations for x86-64 with the System V calling convention.
 
+use super::detour::{Detour, KeptRoot};
 use super::entry::{EntryCells, TRAPPED};
 use crate::abi::VMControlContext;
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::arch::{asm, naked_asm};
 use std::mem::offset_of;
 
@@ -64,6 +66,7 @@ pub(crate) const SAVES_REGISTERS: bool = true;
 /// The registers that a function with the System V calling convention preserves, but the frame and the stack pointer: `rbx`, `r12`,
 /// `r13`, `r14` and `r15`.
 #[repr(C)]
+#[derive(Debug)]
 pub(crate) struct SavedRegisters([usize; 5]);
 
 impl SavedRegisters {
@@ -145,7 +148,7 @@ pub(crate) unsafe extern "sysv64" fn jump(control: *const VMControlContext, code
 /// # Safety
 ///
 /// 1. `cells` are valid, and this is the innermost entry into Wasm of the store that they belong to.
-/// 2. `load` has the registers that a `stack_switch` stored, or those of a fresh continuation, and nothing has continued there
+/// 2. `load` has the registers that a `stack_switch` stored, those of a detour (W1) or of a fresh continuation, and nothing has continued there
 ///    since. `payload` is a word that is expected there.
 /// 3. `store` is valid. The continuation at `load` continues there when it suspends or ends (N1).
 #[unsafe(naked)]
@@ -213,6 +216,123 @@ pub(crate) unsafe extern "sysv64" fn enter(
         pc = const offset_of!(VMControlContext, pc),
         trapped = const TRAPPED.cast_signed(),
     )
+}
+
+/// Makes the processor load the cache line of `address`, and does not wait for it. The address may be any.
+#[inline]
+pub(crate) fn prefetch(address: *const u8) {
+    // SAFETY: all x86-64 processors have SSE. The instruction neither faults nor changes what is in memory: Intel's manual, volume 2,
+    // PREFETCHh.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+}
+
+/// The address of [`write_back`]: the `control.pc` of a continuation with a [`Detour`].
+pub(crate) fn write_back_address() -> usize {
+    write_back as *const () as usize
+}
+
+/// Writes the references of a [`Detour`] to their slots, and goes on where the stack was left.
+///
+/// ```text
+///   Detour                                    stack of the continuation
+///   | control.fp   | <- rbp                   |                |
+///   | control.pc   |                          | frames of Wasm | <- rsp
+///   | roots, count |--> | slot | value |--->  +----------------+
+/// ```
+///
+/// rbp points to a frame record: `fp` and `pc` of the place where the stack was left. So a walk by frame pointers from this function
+/// finds the frames of Wasm. A `stack_switch` expects its payload in rdi, and clobbers all other registers but rsp and rbp.
+///
+/// # Safety
+///
+/// Nothing calls this. A `stack_switch` enters it with the registers of a detour (W1).
+#[unsafe(naked)]
+unsafe extern "sysv64" fn write_back() {
+    naked_asm!(
+        ".cfi_startproc simple",
+        // As in `bottom_of_stack`: the record at rbp is that of the caller, as unwinders see it, and lies elsewhere than its stack.
+        ".cfi_signal_frame",
+        ".cfi_def_cfa rbp, 16",
+        ".cfi_offset rbp, -16",
+        ".cfi_offset rip, -8",
+        "mov rax, [rbp + {roots}]",
+        "mov rcx, [rbp + {count}]",
+        // It is not zero (W1).
+        "2:",
+        "mov rdx, [rax + {slot}]",
+        "mov esi, [rax + {value}]",
+        "mov [rdx], esi",
+        "add rax, {size}",
+        "sub rcx, 1",
+        "jnz 2b",
+        "mov rax, [rbp + 8]",
+        "mov rbp, [rbp]",
+        "jmp rax",
+        ".cfi_endproc",
+        roots = const offset_of!(Detour, roots) - offset_of!(Detour, control.fp),
+        count = const offset_of!(Detour, count) - offset_of!(Detour, control.fp),
+        slot = const offset_of!(KeptRoot, slot),
+        value = const offset_of!(KeptRoot, value),
+        size = const size_of::<KeptRoot>(),
+    )
+}
+
+/// Where [`suspend`] goes on.
+pub(crate) fn resumed_address() -> usize {
+    resumed as *const () as usize
+}
+
+/// Continues at `load`, where a `stack_switch` returns `payload`. Returns the word with which a `stack_switch` continues at `own`.
+///
+/// ```text
+///   stack of the continuation                   own
+///   | Wasm, which calls the host    |             sp ---> below rbp and what else is preserved
+///   | trampoline, the host's frames |             fp ---> left: `fp` and `pc` of Wasm, for those who walk the stack
+///   | return address                |             pc = resumed
+///   | rbp, rbx, r12 to r15          | <- own.sp
+///   +-------------------------------+
+/// ```
+///
+/// # Safety
+///
+/// 1. `own` is valid. This is called on the stack of a continuation, which will be resumed at `own` or be given back as it is.
+/// 2. `left` is the address of `fp` in a control context, on this stack.
+/// 3. `load` has the registers that a `stack_switch` or [`enter`] stored, and nothing has continued there since. `payload` is a word
+///    that is expected there.
+#[unsafe(naked)]
+pub(crate) unsafe extern "sysv64" fn suspend(
+    own: *mut VMControlContext,
+    left: *const usize,
+    load: *const VMControlContext,
+    payload: u64,
+) -> u64 {
+    naked_asm!(
+        // rdi: where to store, rsi: what to store as fp, rdx: what to load, rcx: the payload.
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "lea rax, [rip + {resumed}]",
+        "mov [rdi + {sp}], rsp",
+        "mov [rdi + {fp}], rsi",
+        "mov [rdi + {pc}], rax",
+        "mov rsp, [rdx + {sp}]",
+        "mov rbp, [rdx + {fp}]",
+        "mov rdi, rcx",
+        "jmp qword ptr [rdx + {pc}]",
+        resumed = sym resumed,
+        sp = const offset_of!(VMControlContext, sp),
+        fp = const offset_of!(VMControlContext, fp),
+        pc = const offset_of!(VMControlContext, pc),
+    )
+}
+
+/// The second half of [`suspend`]. A `stack_switch` comes here, with its payload in rdi.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn resumed() {
+    naked_asm!("mov rax, rdi", "pop r15", "pop r14", "pop r13", "pop r12", "pop rbx", "pop rbp", "ret",)
 }
 
 /// The return address of the frame that starts a stack.

@@ -245,11 +245,15 @@ impl Continuations {
             this.slots.resize(needed, 0);
         }
         self.slots += needed;
-        let data = if needed > 0 { this.slots.as_mut_ptr() } else { this.vm.args.as_mut_ptr() };
-        this.vm.values = VMPayloads { data, length: 0, capacity };
         this.vm.func = func;
         this.vm.caller_or_child = caller_vmctx;
         this.vm.last_ancestor = cont.as_ptr().cast();
+        // The address is valid longer than the borrow of `this`, which ends here.
+        // SAFETY: of `buffer`: 1: it is fresh now; 2: nothing borrows it. The write: as of `this`.
+        unsafe {
+            let (data, _) = Continuation::buffer(cont.as_ptr());
+            (*cont.as_ptr()).vm.values = VMPayloads { data, length: 0, capacity };
+        }
         self.context_mut().created += 1;
         Ok(cont.cast())
     }
@@ -396,6 +400,15 @@ impl Continuations {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let is_last = |held: &Held| held.revision == revision && last.is_none_or(|last| held.last == last);
         if let Some(held) = held.get_mut(index as usize).filter(|held| is_last(held)) {
+            held.is_held = false;
+        }
+    }
+
+    /// As [`Continuations::let_go`] without `last`, in less time.
+    #[inline]
+    pub fn let_go_exclusive(&mut self, index: u32, revision: usize) {
+        let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = held.get_mut(index as usize).filter(|held| held.revision == revision) {
             held.is_held = false;
         }
     }
@@ -580,67 +593,6 @@ impl Continuations {
         }
     }
 
-    /// The slots on the stacks of the continuation, and among its bound values, that hold references for a collector, if
-    /// [`Continuations::remember_roots`] was told at the continuation's revision. Empty if the continuation is in a state in which
-    /// it has none.
-    ///
-    /// # Safety
-    ///
-    /// `cont` is a continuation of `self`.
-    pub unsafe fn known_roots(&self, cont: NonNull<VMContRef>) -> Option<&[NonNull<u32>]> {
-        // SAFETY: `as_ref`: C2, L1: `cont` is of `self`: valid, aligned and initialised. H6: nothing writes it while
-        // `self` is borrowed.
-        let this = unsafe { cont.cast::<Continuation>().as_ref() };
-        match this.vm.state() {
-            VMContState::Free | VMContState::Running => Some(&[]),
-            VMContState::Fresh if this.vm.values.length == 0 => Some(&[]),
-            _ if this.walked_at == this.vm.revision + 1 => {
-                Some(this.roots.as_ref().map_or(&[], |roots| roots.as_slice()))
-            }
-            _ => None,
-        }
-    }
-
-    /// Notes the slots that a walk of the continuation has found, for [`Continuations::known_roots`].
-    ///
-    /// # Safety
-    ///
-    /// `cont` is a fresh or suspended continuation of `self`.
-    pub unsafe fn remember_roots(
-        &mut self,
-        cont: NonNull<VMContRef>,
-        roots: impl ExactSizeIterator<Item = NonNull<u32>>,
-    ) {
-        // SAFETY: `&mut`: C2, L1: `cont` is of `self`: valid, aligned and initialised. It does not run, so that nothing
-        // else borrows it.
-        let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
-        let kept = this.roots.take();
-        if roots.len() > 0 {
-            // No more room than it needs, unless that is there already.
-            let mut room = kept.filter(|kept| kept.capacity() / 2 <= roots.len()).unwrap_or_default();
-            room.clear();
-            if room.try_reserve_exact(roots.len()).is_err() {
-                return;
-            }
-            room.extend(roots);
-            this.roots = Some(room);
-        }
-        this.walked_at = this.vm.revision + 1;
-    }
-
-    /// Gives the memory back that [`Continuations::remember_roots`] took for the continuation. Each collection calls this for those
-    /// that do not wait: compiled code ends continuations, and leaves this memory as it is.
-    ///
-    /// # Safety
-    ///
-    /// `cont` is a continuation of `self`.
-    #[inline]
-    pub unsafe fn forget_roots(&mut self, cont: NonNull<VMContRef>) {
-        // SAFETY: `&mut`: C2, L1: `cont` is of `self`: valid, aligned and initialised. H6: no compiled code runs while `self` is
-        // borrowed, and nothing borrows this field for longer than a call.
-        unsafe { (*cont.cast::<Continuation>().as_ptr()).roots = None };
-    }
-
     /// Puts a continuation on the `free` list, where the next `cont.new` finds it (C4).
     ///
     /// # Safety
@@ -654,8 +606,8 @@ impl Continuations {
         if this.slots.capacity() > MAX_KEPT_SLOTS {
             this.slots = Vec::new();
         }
-        this.roots = None;
         this.forget();
+        (this.walked_at, this.kept) = (0, None);
         let context = self.context_mut();
         this.vm.parent = context.free;
         context.free = cont.as_ptr().cast();
@@ -753,9 +705,10 @@ impl Continuations {
         Ok(Some(VMContObj { contref: cont.cast(), revision }))
     }
 
-    /// The continuation at `index`, in any state.
-    pub fn at(&self, index: usize) -> Option<NonNull<VMContRef>> {
-        self.arena.known().get(index).map(|cont| cont.cast())
+    /// The address of each continuation of the store, by index.
+    #[inline]
+    pub(crate) fn known(&self) -> &[NonNull<Continuation>] {
+        self.arena.known()
     }
 
     /// Every continuation, in any state.
