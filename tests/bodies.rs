@@ -271,9 +271,7 @@ fn more_results_than_parameters() {
                 1 => bail!("the host says no"),
                 2 => {
                     let tag = instance.get_tag(&mut caller, "e").unwrap();
-                    let ty = ExnType::from_tag_type(&tag.ty(&caller)).unwrap();
-                    let pre = ExnRefPre::new(&mut caller, ty);
-                    let exn = ExnRef::new(&mut caller, &pre, &tag, &[Val::I32(n)]).unwrap();
+                    let exn = support::exception(&mut caller, &tag, n);
                     return caller.as_context_mut().throw(exn);
                 }
                 3 => drop(call(&mut caller, instance, "run-grow", &[args[0], Val::FuncRef(None)])?),

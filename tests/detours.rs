@@ -3,7 +3,7 @@
 mod support;
 
 use oorandom::Rand32;
-use support::{FREEING, each_collector};
+use support::{FREEING, each_collector, exception};
 use wasmfx::wasmtime::*;
 
 /// Each continuation has two stacks. The outer one holds one object. The inner one holds two, in two frames. When the continuation
@@ -262,9 +262,7 @@ impl Guest {
                     By::Wasm => self.call("throw", &[Val::ContRef(Some(it.cont)), Val::I32(x)]).unwrap_i32(),
                     By::Host => {
                         let tag = self.instance.get_tag(&mut self.store, "e").unwrap();
-                        let ty = ExnType::from_tag_type(&tag.ty(&self.store)).unwrap();
-                        let pre = ExnRefPre::new(&mut self.store, ty);
-                        let exn = ExnRef::new(&mut self.store, &pre, &tag, &[Val::I32(x)]).unwrap();
+                        let exn = exception(&mut self.store, &tag, x);
                         let mut results = [Val::I32(0)];
                         let resumed = it.cont.resume_throw(&mut self.store, exn, &mut results, &[]);
                         assert!(matches!(resumed, Ok(Resumed::Returned)));

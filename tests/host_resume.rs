@@ -3,7 +3,7 @@
 mod support;
 
 use std::pin::pin;
-use support::{COLLECTORS, block_on, each_backend, each_collector, names};
+use support::{COLLECTORS, block_on, each_backend, each_collector, exception, names, trap_of};
 use wasmfx::wasmtime::*;
 
 /// Functions that suspend, with and without handlers of their own.
@@ -175,10 +175,6 @@ impl Step {
             Step::Yielded(value, _) => panic!("yielded {value}"),
         }
     }
-}
-
-fn trap_of(error: &Error) -> Option<Trap> {
-    error.downcast_ref::<Trap>().copied()
 }
 
 /// A generator, from its first value to its last.
@@ -437,9 +433,7 @@ fn exceptions() {
 
         let throw = |guest: &mut Guest, cont: ContRef| {
             let (e, yields) = (guest.tag("e"), guest.tag("yield"));
-            let ty = ExnType::from_tag_type(&e.ty(&guest.store)).unwrap();
-            let pre = ExnRefPre::new(&mut guest.store, ty);
-            let exn = ExnRef::new(&mut guest.store, &pre, &e, &[Val::I32(7)]).unwrap();
+            let exn = exception(&mut guest.store, &e, 7);
             let mut results = [Val::I32(-1)];
             let on = [On::Suspend(&yields)];
             let resumed = cont.resume_throw(&mut guest.store, exn, &mut results, &on)?;
@@ -571,9 +565,7 @@ fn recursion_of_the_host() {
             if cont.status(&caller) == ContStatus::Fresh {
                 // There is no room for an exception either, and nobody has got it.
                 let e = caller.get_export("e").unwrap().into_tag().unwrap();
-                let ty = ExnType::from_tag_type(&e.ty(&caller))?;
-                let pre = ExnRefPre::new(&mut caller, ty);
-                let exn = ExnRef::new(&mut caller, &pre, &e, &[Val::I32(7)])?;
+                let exn = exception(&mut caller, &e, 7);
                 let error = cont.resume_throw(&mut caller, exn, &mut results, &[]).unwrap_err();
                 assert_eq!(trap_of(&error), Some(Trap::StackOverflow), "{error:?}");
                 assert!(caller.as_context_mut().take_pending_exception().is_none());

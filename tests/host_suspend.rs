@@ -5,7 +5,7 @@ mod support;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use support::{COLLECTORS, FREEING, block_on, each_backend, each_collector, names};
+use support::{COLLECTORS, FREEING, block_on, each_backend, each_collector, exception, names, trap_of};
 use wasmfx::wasmtime::*;
 
 /// Functions that call the host, which suspends.
@@ -170,10 +170,6 @@ impl Guest {
     fn alive(&self) -> usize {
         self.store.continuation_statistics().alive
     }
-}
-
-fn trap_of(error: &Error) -> Option<Trap> {
-    error.downcast_ref::<Trap>().copied()
 }
 
 #[test]
@@ -378,9 +374,7 @@ fn exceptions_into_it() {
         let mut results = [Val::I32(0)];
         let suspension = guest.step(cont, &[Val::I32(5)], &mut results).unwrap().unwrap();
         let e = guest.instance.get_tag(&mut guest.store, "e").unwrap();
-        let ty = ExnType::from_tag_type(&e.ty(&guest.store)).unwrap();
-        let pre = ExnRefPre::new(&mut guest.store, ty);
-        let exn = ExnRef::new(&mut guest.store, &pre, &e, &[Val::I32(7)]).unwrap();
+        let exn = exception(&mut guest.store, &e, 7);
         guest.store.gc(None).unwrap();
         let resumed = suspension.cont.resume_throw(&mut guest.store, exn, &mut results, &[]).unwrap();
         assert!(matches!(resumed, Resumed::Returned));

@@ -45,9 +45,7 @@ fn nothing_is_lost_however_continuations_end() {
                 6 => bail!("the host says no"),
                 7 => {
                     let tag = caller.get_export("e").and_then(|e| e.into_tag()).unwrap();
-                    let ty = ExnType::from_tag_type(&tag.ty(&caller)).unwrap();
-                    let pre = ExnRefPre::new(&mut caller, ty);
-                    let exn = ExnRef::new(&mut caller, &pre, &tag, &[Val::I32(43)]).unwrap();
+                    let exn = support::exception(&mut caller, &tag, 43);
                     caller.as_context_mut().throw(exn)?
                 }
                 _ => Ok(()),

@@ -7,7 +7,9 @@ use std::pin::{Pin, pin};
 use std::process::Command;
 use std::task::{Context, Poll, Waker};
 use wasmfx::StackSwitchingBackend;
-use wasmfx::wasmtime::{Collector, Config, WasmBacktrace};
+use wasmfx::wasmtime::{
+    AsContextMut, Collector, Config, Error, ExnRef, ExnRefPre, ExnType, Rooted, Tag, Trap, Val, WasmBacktrace,
+};
 
 /// The backends of this build on this machine, by the names that the command line has for them, the best last.
 pub(crate) fn backends() -> Vec<(&'static str, StackSwitchingBackend)> {
@@ -48,6 +50,18 @@ pub(crate) fn each_collector(collectors: &[Collector], test: impl Fn(Config)) {
             test(config);
         }
     });
+}
+
+/// The trap that an error is, if it is one.
+pub(crate) fn trap_of(error: &Error) -> Option<Trap> {
+    error.downcast_ref::<Trap>().copied()
+}
+
+/// An exception with one number, for a tag that has one.
+pub(crate) fn exception(mut store: impl AsContextMut, tag: &Tag, number: i32) -> Rooted<ExnRef> {
+    let ty = ExnType::from_tag_type(&tag.ty(&store)).unwrap();
+    let pre = ExnRefPre::new(&mut store, ty);
+    ExnRef::new(&mut store, &pre, tag, &[Val::I32(number)]).unwrap()
 }
 
 /// The names of the functions in a backtrace.

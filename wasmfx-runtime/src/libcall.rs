@@ -117,7 +117,7 @@ pub(crate) unsafe fn resume_ready<H: Host>(
     // * Of `enter`: `inner` is the argument of `link`.
     // * Of `fiber_of`: 1: this function's 1; 2: L2: `last` runs; 3: no borrow of the field lasts. L4: this `resume`
     //   runs `last`, and so may resume its fiber.
-    // * Of `forward`: 1: this is the stack of `parent`; 2: the signal names a running stack below that of `last`, on
+    // * Of `send`: 1: this is the stack of `parent`; 2: the signal names a running stack below that of `last`, on
     //   this side of the host's entry (H2). `call`: 3 of `call_below`.
     // * Of `finish`: 1: `link` made `last` a running continuation; 2: `resume` of the fiber has returned `Ok`; 3: this
     //   function's 4; 4: this function's 5.
@@ -135,7 +135,7 @@ pub(crate) unsafe fn resume_ready<H: Host>(
                 let fiber = (*Continuation::fiber_of(last.as_ptr())).fiber.as_ref().expect("L2");
                 match fiber.resume(last.cast()) {
                     // The signal is for another `resume`, further out. `forward` returns once this stack is resumed.
-                    Err(signal) if signal.last() != last.cast() => forward(parent, signal),
+                    Err(signal) if signal.last() != last.cast() => send(parent, signal),
                     Err(Signal::Call { call, data, .. }) => call(data),
                     result => break result,
                 }
@@ -190,24 +190,25 @@ unsafe fn finish<H: Host>(
     if returned { RETURNED } else { UNWIND }
 }
 
-/// Suspends the fiber of `parent`, the current stack, with a signal that came from a stack on top of `parent`.
+/// Suspends the fiber of `current`, the stack that this is called on, with a signal for it or for a stack further out. Returns once the
+/// fiber is resumed.
 ///
 /// # Safety
 ///
-/// 1. `parent` is a running stack of a live store of the libcall backend. This call is made on it.
-/// 2. The stack that `signal` names is a running continuation: `parent` itself or one of its ancestors.
+/// 1. `current` is a stack of a live store of the libcall backend, which runs or was captured just now. This call is made on it.
+/// 2. The stack that `signal` names is a continuation: `current` itself or one of its ancestors. It expects the signal.
 #[inline]
-unsafe fn forward(parent: *mut VMContRef, signal: Signal) {
+pub(crate) unsafe fn send(current: *mut VMContRef, signal: Signal) {
     // SAFETY: of `is_continuation`: this function's 1. Of `fiber_of`: 1: this function's 1 and 2, as the initial stack
-    // is no continuation and has no ancestor; 2: L2: `parent` runs; 3: no borrow of the field lasts. `&mut` for
+    // is no continuation and has no ancestor; 2: L2: it runs, or did until now; 3: no borrow of the field lasts. `&mut` for
     // `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is the one that
     // runs, so that nothing else uses the object.
     unsafe {
         debug_assert!(
-            VMContRef::is_continuation(parent),
+            VMContRef::is_continuation(current),
             "a signal's target lies on this side of the host (H2)"
         );
-        (*(*Continuation::fiber_of(parent.cast())).suspend).suspend(signal);
+        (*(*Continuation::fiber_of(current.cast())).suspend).suspend(signal);
     }
 }
 
@@ -334,13 +335,8 @@ pub(crate) unsafe fn call_below(
 ) {
     let last =
         NonNull::new(outermost.cast()).expect("the initial stack has a child while a continuation runs");
-    // SAFETY: of `fiber_of`: 1: this function's 1; 2: L2: `current` runs; 3: no borrow of the field lasts. `&mut` for
-    // `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is the one that
-    // runs, so that nothing else uses the object. The signal: 2 and 3: the outermost `resume` makes the call.
-    unsafe {
-        let part = Continuation::fiber_of(current.as_ptr().cast());
-        (*(*part).suspend).suspend(Signal::Call { last, call, data });
-    }
+    // SAFETY: of `send`: 1: this function's 1; 2: this function's 2 and 3: the outermost `resume` makes the call.
+    unsafe { send(current.as_ptr(), Signal::Call { last, call, data }) };
 }
 
 /// Makes `inner` the current continuation of the store, with its stack limit and entry state. The stack is not switched yet.
@@ -488,16 +484,13 @@ pub unsafe fn suspend<H: Host>(host: &mut H, tag: *const VMTag, payload: *mut u1
     // SAFETY: the read and the write: C2: `search` found `last`, a running continuation: valid, aligned and
     // initialised, as is the live frame of its `resume`.
     // * Of `capture`: 1: `search` went from the current stack outwards; 2: this function's 2; 3: `registers`, noted first.
-    // * Of `fiber_of`: 1: this function's 1; 2: L2: it was running until now; 3: no borrow of the field lasts.
-    // * `&mut` for `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is
-    //   the one that runs, so that nothing else uses the object.
-    // * Of `resumed`: `suspend` returns when the continuation runs again.
+    // * Of `send`: 1: this function's 1, and `capture`; 2: `search` has found that stack.
+    // * Of `resumed`: `send` returns when the continuation runs again.
     unsafe {
         let frame = (*last.as_ptr()).vm.resume;
         (*frame).clause = clause;
         let obj = capture(host, last, payload, results, &raw const registers);
-        let inner = Continuation::fiber_of(obj.contref.as_ptr().cast());
-        (*(*inner).suspend).suspend(Signal::Suspend { last: last.cast(), captured: obj.contref });
+        send(obj.contref.as_ptr(), Signal::Suspend { last: last.cast(), captured: obj.contref });
         resumed(host, obj.contref)
     }
 }
@@ -536,10 +529,8 @@ pub unsafe fn switch<H: Host>(
     // else borrows it. `add` and the write: C3: the assertion: `data` has an aligned slot at `place`.
     // * Of `make_ready`: 1 to 3: this function's 3.
     // * Of `capture`: 1: `search` went from the current stack outwards; 2: this function's 2; 3: `registers`, noted first.
-    // * Of `fiber_of`: 1: this function's 1; 2: L2: it was running until now; 3: no borrow of the field lasts.
-    // * `&mut` for `suspend`: `body` has set the pointer, to an object in a live frame of this fiber. L4: this fiber is
-    //   the one that runs, so that nothing else uses the object.
-    // * Of `resumed`: `suspend` returns when the continuation runs again.
+    // * Of `send`: 1: this function's 1, and `capture`; 2: `search` has found that stack.
+    // * Of `resumed`: `send` returns when the continuation runs again.
     unsafe {
         // The prompt's `resume` consumes the target, so that the target stays usable if one of these checks fails.
         let last = match found.and_then(|(last, ())| make_ready(host, target).map(|()| last)) {
@@ -554,8 +545,7 @@ pub unsafe fn switch<H: Host>(
         let place = values.length + args;
         assert!(place < values.capacity, "C3: the target's last argument has a slot");
         *values.data.add(place as usize) = VMContObj::to_slot(Some(obj));
-        let inner = Continuation::fiber_of(obj.contref.as_ptr().cast());
-        (*(*inner).suspend).suspend(Signal::Switch { last: last.cast(), target: target.cast() });
+        send(obj.contref.as_ptr(), Signal::Switch { last: last.cast(), target: target.cast() });
         resumed(host, obj.contref)
     }
 }

@@ -58,28 +58,26 @@ impl HostFrame {
             first_switch: first(switch),
             ..VMResumeFrame::BARRIER
         };
-        let inline = Inline { frame: VMResumeFrame::BARRIER, tags: [ptr::null(); 4] };
-        let mut this = HostFrame { inline, more: Vec::new() };
         let (count, tags) = (suspend.len().checked_add(switch.len())?, suspend.iter().chain(switch));
-        if count <= this.inline.tags.len() {
-            this.inline.frame = frame;
-            this.inline.tags.iter_mut().zip(tags).for_each(|(place, tag)| *place = *tag);
-            return Some(this);
+        let mut few = [ptr::null(); 4];
+        if count <= few.len() {
+            few.iter_mut().zip(tags).for_each(|(place, tag)| *place = *tag);
+            return Some(HostFrame { inline: Inline { frame, tags: few }, more: Vec::new() });
         }
         let len = 1 + (count * size_of::<*const VMTag>()).div_ceil(size_of::<VMResumeFrame>());
-        this.more.try_reserve_exact(len).ok()?;
-        this.more.push(frame);
-        this.more.extend((1..len).map(|_| VMResumeFrame::BARRIER));
-        let place = this.first().as_ptr();
-        // SAFETY: the writes: the elements at `place` but the first are memory for tags, which nothing reads as elements. They have
-        // room for the tags, aligned as an element is.
+        let mut more = Vec::new();
+        more.try_reserve_exact(len).ok()?;
+        more.push(frame);
+        more.extend((1..len).map(|_| VMResumeFrame::BARRIER));
+        // SAFETY: the writes: the elements but the first are memory for tags, which nothing reads as elements. They have room for the
+        // tags, aligned as an element is.
         unsafe {
-            let place = place.add(1).cast::<*const VMTag>();
+            let place = more.as_mut_ptr().add(1).cast::<*const VMTag>();
             for (at, &tag) in tags.enumerate() {
                 place.add(at).write(tag);
             }
         }
-        Some(this)
+        Some(HostFrame { inline: Inline { frame: VMResumeFrame::BARRIER, tags: few }, more })
     }
 
     /// As [`HostFrame::new`], for a `suspend` to one tag.

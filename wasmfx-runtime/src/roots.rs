@@ -33,11 +33,10 @@
 //!   a detour. Then `control.fp` is the address of `control.fp` in that detour, and `control.sp` is as the suspend left it.
 //!   `count` is at least one. The slots of its roots are places on the continuation's stacks, or of its bound values. Until the
 //!   references were written back or the continuation has ended, nothing else writes these slots, also if more is bound, and only a
-//!   search reads them, as words. With the
-//!   libcall backend, `pc` and `fp` have no other use.
+//!   search reads them, as words. With the libcall backend, `pc` and `fp` have no other use.
 //!
-//! Why W1 holds. Only `remember_roots` makes detours, and only for suspended continuations. A detour has an allocation of its own,
-//! together with what is kept. `recycle` and `known_roots` drop what is kept of a continuation that does not wait. If a continuation
+//! Why W1 holds. Only `remember_roots` makes detours, and only for suspended continuations. A detour has one address as long as it is
+//! taken: it is in the allocation of what is kept. `recycle` and `known_roots` drop what is kept of a continuation that does not wait. If a continuation
 //! waits with another revision, as after `cont.bind`, `known_roots` writes the references back before the next walk replaces what is
 //! kept. While a continuation runs, `fp` and `pc` of its `control` may be old ones of a detour, and nothing reads them. The capture
 //! that suspends it next writes all of `control`.

@@ -33,7 +33,6 @@ use crate::abi::{
     Backend, INLINE_ARGS, RAISE, VMContRef, VMControlContext, VMEntryState, VMPayloads, VMResumeFrame, VMTag,
 };
 use crate::arch::{self, Detour, SavedRegisters};
-use crate::cont::Continuation;
 use crate::error::Error;
 use crate::fiber::Signal;
 use crate::host::Host;
@@ -152,8 +151,8 @@ impl HostSuspend {
     pub unsafe fn switch(&mut self) -> bool {
         // SAFETY: the places: 1 (C2): valid, aligned and initialised. Of `arch::suspend`: 1: 2, and 2 as nothing is lost that the
         // frames own; 2: `self` is on this stack; 3: N1: the `resume` of `last` has stored them, and expects the address of what was
-        // captured. Of `fiber_of`: 1: the backend; 2: L2: it was running until now; 3: no borrow lasts. `&mut` for `suspend`: `body`
-        // has set the pointer, to an object in a live frame of this fiber. L4: this fiber is the one that runs.
+        // captured. Of
+        // `send`: 1: the backend, and 1 and 2; 2: `find` has found that stack.
         unsafe {
             let inner = self.inner;
             match self.backend {
@@ -167,8 +166,7 @@ impl HostSuspend {
                 Backend::Libcall => {
                     let (last, captured) =
                         (NonNull::new_unchecked(self.last.cast()), NonNull::new_unchecked(inner));
-                    let part = Continuation::fiber_of(inner.cast());
-                    (*(*part).suspend).suspend(Signal::Suspend { last, captured });
+                    libcall::send(inner, Signal::Suspend { last, captured });
                     std::mem::take(&mut (*inner).throws) == 0
                 }
             }
