@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs the embedder's project of docs/embedding.md, and compares the `[patch]` tables that stand in
-# files with what xtask prints.
+# Builds and runs the embedder's project of docs/embedding.md, with and without a compiler in it, and compares the
+# `[patch]` tables that stand in files with what xtask prints.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 project=examples/embedder
@@ -18,6 +18,21 @@ same_table Cargo.toml .
 same_table $project/Cargo.toml $project
 same_table docs/embedding.md $project
 
-output=$(cargo run --locked --quiet --manifest-path $project/Cargo.toml --target-dir target)
-echo "$output"
-[ "$output" = "1 2 3 4 5" ]
+# embedder OPTION... -- ARGUMENT...: builds the project with cargo's options, and runs it.
+embedder() {
+    cargo run --locked --quiet --manifest-path $project/Cargo.toml --target-dir target "$@"
+}
+
+# same COMMAND...: the program prints the numbers.
+same() {
+    local output
+    output=$("$@")
+    echo "$output"
+    [ "$output" = "1 2 3 4 5" ]
+}
+same embedder
+compiled=$(mktemp)
+trap 'rm -f "$compiled"' EXIT
+embedder -- compile "$compiled"
+# The same without a compiler in the program, driven by the host.
+same embedder --no-default-features -- run "$compiled"

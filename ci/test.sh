@@ -35,4 +35,5 @@ step cargo build --locked --package wasmfx-runtime
 step env RUSTFLAGS="--cfg wasmfx_portable" cargo test --locked --package wasmfx-runtime --target-dir target/portable
 step bash ci/miri.sh
 step bash ci/kotlin.sh
+step bash ci/c-api.sh
 step bash ci/embedder.sh

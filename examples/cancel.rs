@@ -103,7 +103,7 @@ fn main() -> Result<()> {
         match cont.resume_throw(&mut store, exception, &mut [], &[On::Suspend(&yields)]) {
             Ok(Resumed::Returned) => println!("{name} has returned"),
             Ok(Resumed::Suspended(suspension)) => {
-                println!("{name} goes on: it is ended without another word");
+                println!("{name} goes on: the host discards it");
                 suspension.cont.discard(&mut store)?;
             }
             Err(error) if error.is::<ThrownException>() => {

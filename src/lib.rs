@@ -35,3 +35,13 @@ pub fn config() -> wasmtime::Config {
     config.wasm_stack_switching(true);
     config
 }
+
+/// The examples of the API that the patches add.
+#[cfg(doctest)]
+#[doc = include_str!(concat!(env!("OUT_DIR"), "/examples.md"))]
+struct Examples;
+
+/// The first program of the page for embedders.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;

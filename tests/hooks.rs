@@ -36,6 +36,8 @@ struct State {
     churn: Option<TypedFunc<(), ()>>,
     inside: bool,
     collections: u32,
+    /// Whether the hook at an entry has failed.
+    entry_fails: bool,
 }
 
 /// Collects, and makes objects where those were that were lost. Not in the calls that this makes.
@@ -291,6 +293,100 @@ fn hooks_around_a_resume() {
             store.gc(None).unwrap();
             // The one that the first hook made is held for ever where nothing searches.
             assert!(store.continuation_statistics().alive <= 1);
+        }
+    });
+}
+
+/// A function of the host suspends, with hooks around it that collect: what it suspends with, what comes back, and what Wasm keeps
+/// meanwhile. A hook that fails before the suspend, or after the resume, ends the call.
+#[test]
+fn hooks_around_a_suspend() {
+    const MODULE: &str = r#"(module
+        (type $s (struct (field i32)))
+        (import "" "ask" (func $ask (param i32) (result anyref)))
+        (tag $t (export "t") (param anyref) (result anyref))
+        (func (export "churn") (local $i i32)
+          (local.set $i (i32.const 50))
+          (loop $l (drop (struct.new $s (i32.const 9)))
+            (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1))))))
+        (func (export "make") (param i32) (result anyref) (struct.new $s (local.get 0)))
+        (func (export "f") (param $n i32) (result i32) (local $mine (ref $s)) (local $got anyref)
+          (local.set $mine (struct.new $s (local.get $n)))
+          (local.set $got (call $ask (i32.mul (local.get $n) (i32.const 10))))
+          (i32.add (struct.get $s 0 (local.get $mine)) (struct.get $s 0 (ref.cast (ref $s) (local.get $got))))))"#;
+    each_backend(|config| {
+        for collector in FREEING {
+            let engine = Engine::new(config().collector(collector)).unwrap();
+            let module = Module::new(&engine, MODULE).unwrap();
+            let ty = module.imports().next().unwrap().ty().unwrap_func().clone();
+            // The hook that fails, counted from 1: into Wasm, to the host and out of Wasm, before the suspend and after it. An
+            // allocation may be a call of the host, too.
+            let mut entries = 0;
+            for fails in 0..10 {
+                let mut store = Store::new(&engine, State::default());
+                let mut linker = Linker::new(&engine);
+                linker
+                    .func_suspending("", "ask", ty.clone(), |mut caller: Caller<'_, State>, args, _| {
+                        let tag = caller.get_export("t").unwrap().into_tag().unwrap();
+                        // What is just passed to a function of the host is where no collection looks, as in Wasmtime as
+                        // published. So this makes the object.
+                        let make = caller.get_export("make").unwrap().into_func().unwrap();
+                        let mut object = [Val::AnyRef(None)];
+                        caller.data_mut().inside = true;
+                        make.call(&mut caller, args, &mut object)?;
+                        caller.data_mut().inside = false;
+                        let then = |_: Caller<'_, State>, answers: &[Val], results: &mut [Val]| {
+                            results.copy_from_slice(answers);
+                            Ok(Flow::Return)
+                        };
+                        Ok(Suspend::new(tag, object).then(then).into())
+                    })
+                    .unwrap();
+                let instance = linker.instantiate(&mut store, &module).unwrap();
+                let churn = instance.get_typed_func(&mut store, "churn").unwrap();
+                let f = instance.get_func(&mut store, "f").unwrap();
+                let tag = instance.get_tag(&mut store, "t").unwrap();
+                let ty = ContType::new(&engine, f.ty(&store)).unwrap();
+                let mut hooks = 0;
+                store.call_hook(move |mut store, hook| {
+                    // A result that is just returned is where no collection looks, as in Wasmtime as published.
+                    if store.data().inside || matches!(hook, CallHook::ReturningFromHost) {
+                        return Ok(());
+                    }
+                    hooks += 1;
+                    store.data_mut().entry_fails = hooks == fails && matches!(hook, CallHook::CallingWasm);
+                    ensure!(hooks != fails, "a hook fails");
+                    collect(store)
+                });
+                store.data_mut().churn = Some(churn);
+                let cont = ContRef::new(&mut store, &ty, f).unwrap();
+                let mut results = [Val::I32(0)];
+                let on = [On::Suspend(&tag)];
+                let mut last = cont;
+                let ran = cont.resume(&mut store, &[Val::I32(7)], &mut results, &on).and_then(|resumed| {
+                    let Resumed::Suspended(suspension) = resumed else { panic!("it suspends first") };
+                    last = suspension.cont;
+                    suspension.cont.resume(&mut store, &suspension.payload, &mut results, &on)
+                });
+                match ran {
+                    Ok(Resumed::Returned) => {
+                        assert_eq!(results[0].unwrap_i32(), 77, "{collector:?}, {fails}");
+                        assert!(fails == 0 || fails > 6, "{collector:?}: hook {fails} was not called");
+                    }
+                    Ok(Resumed::Suspended(_)) => panic!("it suspends once"),
+                    Err(error) => assert!(format!("{error:?}").contains("a hook fails"), "{error:?}"),
+                }
+                assert!(fails == 1 || store.data().collections > 0);
+                entries += i32::from(store.data().entry_fails);
+                store.call_hook(|_, _| Ok(()));
+                store.gc(None).unwrap();
+                let alive = store.continuation_statistics().alive;
+                // A hook that fails before Wasm goes on leaves the reference usable.
+                let left = usize::from(last.status(&store) != ContStatus::Consumed);
+                assert_eq!(alive, left, "{collector:?}, {fails}");
+                assert_eq!(left == 1, store.data().entry_fails, "{collector:?}, {fails}");
+            }
+            assert_eq!(entries, 2, "{collector:?}");
         }
     });
 }

@@ -249,6 +249,7 @@ fn many_values_and_tags() {
         let resumed = cont.resume(&mut guest.store, &args, &mut results, &on).unwrap();
         let Resumed::Suspended(suspension) = resumed else { panic!("{resumed:?}") };
         assert!(Tag::eq(&suspension.tag, &other, &guest.store));
+        assert_eq!(suspension.clause, 1);
         let payload: Vec<i64> = suspension
             .payload
             .iter()
@@ -697,9 +698,9 @@ fn wrong_operands() {
             cont.bind(&mut *store, &other.i32_to_i32, &[]).unwrap_err(),
         ];
         let texts = [
-            "expected 1 arguments, got 0",
+            "expected 1 arguments for a continuation of type",
             "argument type mismatch",
-            "expected 1 results, got 0",
+            "expected room for 1 results",
             "cross-`Store`",
             "cross-`Store`",
             "cross-`Store`",

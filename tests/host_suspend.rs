@@ -276,6 +276,62 @@ fn what_comes_next() {
     });
 }
 
+/// A tag with results that the host makes: the guest imports it, and the host suspends to it.
+#[test]
+fn tags_of_the_host() {
+    const MODULE: &str = r#"(module
+        (type $f (func (param i32) (result i32))) (type $k (cont $f))
+        (import "" "ask" (func $ask (param i32) (result i32)))
+        (import "" "t" (tag $t (param i32) (result i32)))
+        (func $asks (export "asks") (param i32) (result i32)
+          (i32.add (call $ask (local.get 0)) (suspend $t (local.get 0))))
+        (elem declare func $asks)
+        ;; Answers with the payload, three times as much.
+        (func (export "handles") (param i32) (result i32) (local $k (ref null $k))
+          (local.set $k (cont.new $k (ref.func $asks)))
+          (loop $next (result i32)
+            (block $h (result i32 (ref $k))
+              (return (resume $k (on $t $h) (local.get 0) (local.get $k))))
+            (local.set $k) (local.set 0 (i32.mul (i32.const 3)))
+            (br $next))))"#;
+    each_backend(|config| {
+        let engine = Engine::new(&config()).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let mut store = Store::new(&engine, ());
+        let ty = FuncType::new(&engine, [ValType::I32], [ValType::I32]);
+        let tag = Tag::new(&mut store, &TagType::new(ty.clone())).unwrap();
+        let ask =
+            Func::new_suspending(
+                &mut store,
+                ty.clone(),
+                move |_, args, _| Ok(Suspend::new(tag, args).into()),
+            );
+        let instance = Instance::new(&mut store, &module, &[ask.into(), tag.into()]).unwrap();
+        let handles = instance.get_typed_func::<i32, i32>(&mut store, "handles").unwrap();
+        assert_eq!(handles.call(&mut store, 7).unwrap(), 42);
+        let asks = instance.get_func(&mut store, "asks").unwrap();
+        let asks = ContRef::new(&mut store, &ContType::new(&engine, ty.clone()).unwrap(), asks).unwrap();
+        let (mut results, on) = ([Val::I32(0)], [On::Switch(&tag), On::Suspend(&tag)]);
+        assert!(asks.resume(&mut store, &[Val::I32(7)], &mut results, &on).is_err(), "no tag for `switch`");
+        let Ok(Resumed::Suspended(Suspension { clause, payload, cont, .. })) =
+            asks.resume(&mut store, &[Val::I32(7)], &mut results, &on[1..])
+        else {
+            panic!("it asks first");
+        };
+        assert_eq!((clause, payload[0].unwrap_i32()), (0, 7));
+        cont.discard(&mut store).unwrap();
+
+        // No exception has such a tag, and no engine without stack switching makes one.
+        assert!(ExnType::from_tag_type(&tag.ty(&store)).is_err());
+        let exception = ExnType::new(&engine, [ValType::I32]).unwrap();
+        let exception = ExnRefPre::new(&mut store, exception);
+        assert!(ExnRef::new(&mut store, &exception, &tag, &[Val::I32(1)]).is_err());
+        let without = Engine::new(Config::new().wasm_exceptions(true)).unwrap();
+        let ty = FuncType::new(&without, [], [ValType::I32]);
+        assert!(Tag::new(Store::new(&without, ()), &TagType::new(ty)).is_err());
+    });
+}
+
 #[test]
 fn without_a_handler() {
     each_backend(|config| {

@@ -296,9 +296,9 @@ impl Encoder<'_> {
 
     fn exports(&self) -> wasm::ExportSection {
         let mut exports = wasm::ExportSection::new();
-        for (index, &entry) in self.program.entries.iter().enumerate() {
-            let function = self.function(Callee::Local(entry));
-            exports.export(&format!("run{index}"), wasm::ExportKind::Func, function);
+        for (index, entry) in self.program.entries.iter().enumerate() {
+            let function = self.function(Callee::Local(entry.function));
+            exports.export(&format!("run{index}{entry}"), wasm::ExportKind::Func, function);
         }
         for (index, host) in self.program.hosts.iter().enumerate() {
             if let Some(callback) = host.callback {

@@ -223,11 +223,17 @@ impl<'a> Generator<'a> {
         for _ in 0..1 + self.below(3) {
             let results = self.types(2, &plain);
             let sig = self.sig(Sig { params: Vec::new(), results });
-            let entry = self.new_function(sig, 0);
-            self.program.entries.push(entry);
+            let driver = if self.chance(50) { Some(self.driver(sig)) } else { None };
+            let effects = driver.iter().flat_map(|driver| {
+                let suspend = driver.suspend.iter().map(|&tag| suspends(tag));
+                suspend.chain(driver.switch.iter().map(|&tag| switches(tag)))
+            });
+            let effects = effects.fold(0, |all, one| all | one);
+            let function = self.new_function(sig, effects);
+            self.program.entries.push(Entry { function, driver });
         }
         // The last entry comes last, to find in globals what others leave there.
-        let last = self.program.entries.last().copied().filter(|entry| *entry > 0);
+        let last = self.program.entries.last().map(|entry| entry.function).filter(|entry| *entry > 0);
         let mut next = 0;
         while next < self.program.functions.len() {
             if Some(next) != last {
@@ -241,6 +247,26 @@ impl<'a> Generator<'a> {
                 self.function(entry);
             }
         }
+    }
+
+    /// What the host does with a continuation of a function of this type.
+    fn driver(&mut self, sig: usize) -> Driver {
+        let mut driver = Driver { resumes: self.below(6), ..Driver::default() };
+        for tag in self.suspend_tags.clone() {
+            if self.chance(70) {
+                driver.suspend.push(tag);
+            }
+        }
+        for tag in self.switch_tags.clone() {
+            let fits = self.program.tag(tag).results == self.program.sigs[sig].results;
+            if fits && self.chance(70) {
+                driver.switch.push(tag);
+            }
+        }
+        if self.chance(30) {
+            driver.throw = Some(self.throw_tag());
+        }
+        driver
     }
 
     fn sig(&mut self, sig: Sig) -> usize {
@@ -375,7 +401,7 @@ impl<'a> Generator<'a> {
                 self.emit(Op::Event(*ty));
             }
         }
-        let entry = self.program.entries.contains(&index);
+        let entry = self.program.entries.iter().any(|entry| entry.function == index);
         let count = if entry { 2 + self.below(4) } else { self.below(5) };
         if entry && index > 0 && self.chance(50) {
             self.take_stored();

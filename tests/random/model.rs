@@ -18,14 +18,20 @@
 //! | 10 | `resume_throw` throws where the continuation was suspended; if it is fresh, nothing of it runs |
 //! | 11 | a trap discards all frames, and leaves everything else |
 //! | 12 | frames of the host end the search for a handler |
+//!
+//! After each entry, and where a program collects garbage, the trace says how many continuations must still be there.
 
 use crate::program::*;
+use crate::trace::alive;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Steps after which a program is given up. Generated programs end long before; those that the shrinker makes
 /// of them need not.
 const STEPS: u64 = 200_000;
+
+/// How the host resumes the continuation of a callback.
+static NO_CLAUSES: Driver = Driver { suspend: Vec::new(), switch: Vec::new(), resumes: 0, throw: None };
 
 /// What a program did.
 pub(crate) struct Outcome {
@@ -54,6 +60,8 @@ enum Kind<'p> {
     Function { arity: usize, locals: Vec<Value> },
     /// A `resume` around a continuation.
     Prompt { clauses: &'p [Clause] },
+    /// A resume by the host around a continuation.
+    Driver(&'p Driver),
     /// A function of the host, which called Wasm. Its values are what it is going to return.
     Host,
 }
@@ -70,11 +78,36 @@ enum State<'p> {
     Suspended(Vec<Frame<'p>>),
 }
 
+impl Cont<'_> {
+    /// How many continuations of an engine it is: one, and one for each prompt that was captured with it.
+    fn stacks(&self) -> usize {
+        match &self.state {
+            State::Fresh(_) => 1,
+            State::Suspended(frames) => 1 + prompts(frames),
+        }
+    }
+}
+
+fn prompts(frames: &[Frame<'_>]) -> usize {
+    frames.iter().filter(|frame| matches!(frame.kind, Kind::Prompt { .. } | Kind::Driver(_))).count()
+}
+
+/// The host's values of these types, for a tag.
+fn defaults(tag: usize, types: &[Type]) -> Vec<Value> {
+    types.iter().map(|ty| host_result(tag, &ty.default())).collect()
+}
+
 /// Why an entry ends without results.
 enum Stop {
     Trap(&'static str),
     Uncaught(Rc<Exception>),
     TooLong,
+    /// The host handles a `suspend`.
+    Suspended {
+        tag: usize,
+        payload: Vec<Value>,
+        reference: Value,
+    },
 }
 
 struct Machine<'p> {
@@ -103,12 +136,14 @@ pub(crate) fn run(program: &Program) -> Option<Outcome> {
         trace: Vec::new(),
         stats: BTreeMap::new(),
     };
-    for &entry in &program.entries {
+    for entry in &program.entries {
         let end = match machine.entry(entry) {
-            Ok(results) => format!("return {}", list(&results)),
+            Ok(Some(results)) => format!("return {}", list(&results)),
+            Ok(None) => "discard".to_string(),
             Err(Stop::Trap(message)) => format!("trap {message}"),
             Err(Stop::Uncaught(exception)) => format!("uncaught {exception}"),
             Err(Stop::TooLong) => return None,
+            Err(Stop::Suspended { .. }) => unreachable!("nothing outside a driver suspends to the host"),
         };
         let kind = match end.split_once(' ') {
             Some(("trap", _)) => end.as_str(),
@@ -117,17 +152,68 @@ pub(crate) fn run(program: &Program) -> Option<Outcome> {
         };
         machine.count(&format!("end: {kind}"));
         machine.trace.push(end);
+        // A trap or an exception has left them.
+        machine.frames.clear();
+        machine.census(&[]);
     }
     // Nothing runs, and the references in globals and on shelves are dropped.
-    machine.trace.push("0 alive".to_string());
+    machine.trace.push(alive(0, 0));
     Some(Outcome { trace: machine.trace, stats: machine.stats })
 }
 
 impl<'p> Machine<'p> {
-    /// A call by the host. A trap or an exception discards all frames and nothing else. [11]
-    fn entry(&mut self, function: usize) -> Result<Vec<Value>, Stop> {
-        self.frames = vec![Frame { kind: Kind::Host, code: &[], next: 0, values: Vec::new() }];
-        self.invoke(Callee::Local(function), Vec::new())?;
+    /// What the host does with an entry. None if it has ended the continuation.
+    fn entry(&mut self, entry: &'p Entry) -> Result<Option<Vec<Value>>, Stop> {
+        self.enter_wasm(None);
+        let callee = Callee::Local(entry.function);
+        let Some(driver) = &entry.driver else {
+            self.invoke(callee, Vec::new())?;
+            return self.run().map(Some);
+        };
+        self.enter(Kind::Driver(driver), &[]);
+        let mut ran = self.invoke(callee, Vec::new()).and_then(|()| self.run());
+        for turn in 0.. {
+            let Err(Stop::Suspended { tag, payload, reference }) = ran else { break };
+            self.trace.push(format!("suspend {tag} ({})", list(&payload)));
+            drop(payload);
+            self.frames.clear();
+            self.census(std::slice::from_ref(&reference));
+            let cont = self.consume(&reference)?;
+            self.enter_wasm(Some(driver));
+            let entered = match driver.answer(turn) {
+                Answer::Resume { .. } => {
+                    self.count("host: resumes");
+                    let args = defaults(tag, &self.program.tag(tag).results);
+                    self.enter_cont(cont, args)
+                }
+                Answer::Throw(tag) => {
+                    self.count("host: resume_throws");
+                    let payload = defaults(tag, &self.program.tag(tag).params);
+                    let State::Suspended(frames) = cont.state else { unreachable!("it has suspended") };
+                    self.frames.extend(frames);
+                    self.throw(Rc::new(Exception { tag, payload }))
+                }
+                Answer::Discard => {
+                    self.count("host: discards");
+                    return Ok(None);
+                }
+            };
+            ran = entered.and_then(|()| self.run());
+        }
+        ran.map(Some)
+    }
+
+    /// The host enters Wasm.
+    fn enter_wasm(&mut self, driver: Option<&'p Driver>) {
+        self.frames.clear();
+        self.enter(Kind::Host, &[]);
+        if let Some(driver) = driver {
+            self.enter(Kind::Driver(driver), &[]);
+        }
+    }
+
+    /// Runs until the host's frame is left. A trap or an exception discards all frames and nothing else. [11]
+    fn run(&mut self) -> Result<Vec<Value>, Stop> {
         loop {
             self.steps += 1;
             if self.steps > STEPS {
@@ -215,7 +301,7 @@ impl<'p> Machine<'p> {
                 let value = self.pop();
                 self.event(&value);
             }
-            Op::Gc => {}
+            Op::Gc => self.census(&[]),
             Op::Fuel => {
                 self.fuel -= 1;
                 if self.fuel < 0 {
@@ -288,6 +374,9 @@ impl<'p> Machine<'p> {
                 let reference = self.pop();
                 // The prompt is gone once used. [5]
                 self.frames.pop();
+                let Some(depth) = depth else {
+                    return Err(Stop::Suspended { tag: *tag, payload, reference });
+                };
                 let mut values = payload;
                 values.push(reference);
                 self.branch(depth, values);
@@ -405,18 +494,28 @@ impl<'p> Machine<'p> {
     }
 
     /// The innermost prompt this side of the host with a clause for the tag; and the label, unless the clause
-    /// is for `switch`. [3, 12]
-    fn handler(&mut self, tag: usize, switch: bool) -> Result<(usize, usize), Stop> {
+    /// is the host's, or for `switch`. [3, 12]
+    fn handler(&mut self, tag: usize, switch: bool) -> Result<(usize, Option<usize>), Stop> {
         for index in (0..self.frames.len()).rev() {
             let clauses = match self.frames[index].kind {
                 Kind::Prompt { clauses } => clauses,
+                Kind::Driver(driver) => {
+                    let tags = if switch { &driver.switch } else { &driver.suspend };
+                    if tags.contains(&tag) {
+                        self.count(if switch { "host: handles a switch" } else { "host: handles a suspend" });
+                        return Ok((index, None));
+                    }
+                    continue;
+                }
                 Kind::Host => break,
                 _ => continue,
             };
             for clause in clauses {
                 match *clause {
-                    Clause::Label { tag: t, depth } if t == tag && !switch => return Ok((index, depth)),
-                    Clause::Switch { tag: t } if t == tag && switch => return Ok((index, 0)),
+                    Clause::Label { tag: t, depth } if t == tag && !switch => {
+                        return Ok((index, Some(depth)));
+                    }
+                    Clause::Switch { tag: t } if t == tag && switch => return Ok((index, None)),
                     Clause::Label { tag: t, .. } | Clause::Switch { tag: t } if t == tag => {
                         self.count("handler: a clause of the wrong kind skipped");
                     }
@@ -433,12 +532,48 @@ impl<'p> Machine<'p> {
         self.new_reference(Cont { bound: Vec::new(), state: State::Suspended(frames) });
     }
 
+    /// Adds how many continuations are alive after a collection while the host holds these.
+    ///
+    /// Those that run are, and those that globals and shelves lead to, by way of bound arguments and exceptions too. Values in
+    /// frames do not count for certain: a compiler may keep them no longer than they are used, and a frame may keep words
+    /// that are of no use. So with frames in play there is a range, up to all that nobody has consumed.
+    fn census(&mut self, held: &[Value]) {
+        let mut reached = vec![false; self.conts.len()];
+        let mut exact = self.frames.is_empty();
+        let mut values: Vec<&Value> =
+            self.globals.iter().chain(self.shelves.iter().flatten()).chain(held).collect();
+        while let Some(value) = values.pop() {
+            match value {
+                Value::Cont(Some(index)) => {
+                    let Some(cont) = &self.conts[*index] else { continue };
+                    if !std::mem::replace(&mut reached[*index], true) {
+                        exact &= matches!(cont.state, State::Fresh(_));
+                        values.extend(&cont.bound);
+                    }
+                }
+                Value::Exn(Some(exception)) => values.extend(&exception.payload),
+                _ => {}
+            }
+        }
+        let running = self.prompts();
+        let unconsumed =
+            || self.conts.iter().zip(&reached).filter_map(|(cont, &reached)| Some((cont.as_ref()?, reached)));
+        let least = running
+            + unconsumed().filter(|(_, reached)| *reached).map(|(cont, _)| cont.stacks()).sum::<usize>();
+        let most = running + unconsumed().map(|(cont, _)| cont.stacks()).sum::<usize>();
+        self.count(if exact { "collection: exact" } else { "collection: a range" });
+        if exact && least < most {
+            self.count("collection: something must be gone");
+        }
+        self.trace.push(alive(least, if exact { least } else { most }));
+    }
+
     /// Unwinds to the innermost `try_table` with a matching clause, through prompts as through all else. [9]
     fn throw(&mut self, exception: Rc<Exception>) -> Result<(), Stop> {
         let mut crossed = 0;
         while let Some(frame) = self.frames.pop() {
             match frame.kind {
-                Kind::Prompt { .. } => crossed += 1,
+                Kind::Prompt { .. } | Kind::Driver(_) => crossed += 1,
                 Kind::Try { catches, .. } => {
                     let matches = |c: &&Catch| c.tag.is_none_or(|tag| tag == exception.tag);
                     let Some(catch) = catches.iter().find(matches) else { continue };
@@ -479,6 +614,9 @@ impl<'p> Machine<'p> {
                 self.frames.push(Frame { kind: Kind::Host, code: &[], next: 0, values });
                 if let Some(callback) = host.callback {
                     self.count("host: callbacks");
+                    if resumes_callback(index) {
+                        self.enter(Kind::Driver(&NO_CLAUSES), &[]);
+                    }
                     self.invoke(Callee::Local(callback), Vec::new())?;
                 }
             }
@@ -500,7 +638,7 @@ impl<'p> Machine<'p> {
         let arity = match self.frames[self.label(depth)].kind {
             Kind::Block { arity } | Kind::Try { arity, .. } | Kind::Function { arity, .. } => arity,
             Kind::Loop => 0,
-            Kind::Prompt { .. } | Kind::Host => unreachable!("not a label"),
+            Kind::Prompt { .. } | Kind::Driver(_) | Kind::Host => unreachable!("not a label"),
         };
         let values = self.pops(arity);
         self.branch(depth, values);
@@ -562,7 +700,7 @@ impl<'p> Machine<'p> {
     }
 
     fn prompts(&self) -> usize {
-        self.frames.iter().filter(|frame| matches!(frame.kind, Kind::Prompt { .. })).count()
+        prompts(&self.frames)
     }
 
     fn count(&mut self, what: &str) {
@@ -571,8 +709,7 @@ impl<'p> Machine<'p> {
 
     /// Counts a suspend or switch by how many stacks it captures.
     fn count_capture(&mut self, what: &str, prompt: usize) {
-        let inner = self.frames[prompt..].iter().filter(|frame| matches!(frame.kind, Kind::Prompt { .. }));
-        let stacks = inner.count().min(4);
+        let stacks = prompts(&self.frames[prompt..]).min(4);
         self.count(&format!("{what}: {stacks} stacks captured"));
     }
 }

@@ -80,8 +80,82 @@ pub(crate) struct Program {
     pub(crate) shelves: Vec<Shelf>,
     /// How often [`Op::Fuel`] can be executed, over all entries.
     pub(crate) fuel: i32,
-    /// The functions, of types without parameters, that the host calls one after another.
-    pub(crate) entries: Vec<usize>,
+    /// What the host runs, one after another.
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// A function, of a type without parameters, that the host calls, or of which it makes a continuation.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) function: usize,
+    pub(crate) driver: Option<Driver>,
+}
+
+/// How the host resumes a continuation that it has made.
+///
+/// It resumes after each suspension with [`host_result`]s, every second time after it has bound the first of them; after `resumes`
+/// suspensions with an exception of the tag `throw`, if there is one; and then it ends the continuation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Driver {
+    /// The tags of which it handles a `suspend`.
+    pub(crate) suspend: Vec<usize>,
+    /// The tags of which it handles a `switch`: their results are those of the function.
+    pub(crate) switch: Vec<usize>,
+    pub(crate) resumes: usize,
+    pub(crate) throw: Option<usize>,
+}
+
+impl Driver {
+    /// What it does after this suspension, which is the first if `turn` is 0.
+    pub(crate) fn answer(&self, turn: usize) -> Answer {
+        match self.throw {
+            _ if turn < self.resumes => Answer::Resume { bind: turn % 2 == 1 },
+            Some(tag) if turn == self.resumes => Answer::Throw(tag),
+            _ => Answer::Discard,
+        }
+    }
+}
+
+pub(crate) enum Answer {
+    Resume { bind: bool },
+    Throw(usize),
+    Discard,
+}
+
+/// Whether the host makes a continuation of the callback of the host function with this number, rather than to call it.
+pub(crate) fn resumes_callback(host: usize) -> bool {
+    host % 2 == 1
+}
+
+/// The form in which a module's exports say it.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Driver { suspend, switch, resumes, throw }) = &self.driver else { return Ok(()) };
+        write!(f, " resumes {resumes}")?;
+        suspend.iter().try_for_each(|tag| write!(f, " on {tag}"))?;
+        switch.iter().try_for_each(|tag| write!(f, " switch {tag}"))?;
+        throw.iter().try_for_each(|tag| write!(f, " throw {tag}"))
+    }
+}
+
+impl std::str::FromStr for Driver {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut driver = Driver::default();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        for pair in words.chunks_exact(2) {
+            let number = pair[1].parse()?;
+            match pair[0] {
+                "resumes" => driver.resumes = number,
+                "on" => driver.suspend.push(number),
+                "switch" => driver.switch.push(number),
+                "throw" => driver.throw = Some(number),
+                other => unreachable!("no driver does `{other}`"),
+            }
+        }
+        Ok(driver)
+    }
 }
 
 /// Some places for references of one type.

@@ -185,8 +185,12 @@ fn remove_functions(program: &mut Program, deadline: Instant, wrong: &mut dyn Fn
     for entry in (0..program.entries.len()).rev() {
         let mut fewer = program.clone();
         fewer.entries.remove(entry);
-        if Instant::now() < deadline && wrong(&fewer) {
-            *program = fewer;
+        let mut called = program.clone();
+        called.entries[entry].driver = None;
+        for simpler in [called, fewer] {
+            if Instant::now() < deadline && wrong(&simpler) {
+                *program = simpler;
+            }
         }
     }
     for host in 0..program.hosts.len() {
@@ -197,12 +201,12 @@ fn remove_functions(program: &mut Program, deadline: Instant, wrong: &mut dyn Fn
         }
     }
     for function in (0..program.functions.len()).rev() {
-        let mut used = program.entries.contains(&function)
+        let mut used = program.entries.iter().any(|entry| entry.function == function)
             || program.hosts.iter().any(|host| host.callback == Some(function));
         let mut fewer = program.clone();
         let renumber = |other: &mut usize| *other -= usize::from(*other > function);
         fewer.functions.remove(function);
-        fewer.entries.iter_mut().for_each(renumber);
+        fewer.entries.iter_mut().map(|entry| &mut entry.function).for_each(renumber);
         fewer.hosts.iter_mut().filter_map(|host| host.callback.as_mut()).for_each(renumber);
         for body in fewer.functions.iter_mut().map(|function| &mut function.body) {
             each_sequence(body, &mut |ops| {

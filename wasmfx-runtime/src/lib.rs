@@ -83,7 +83,7 @@ pub use self::{
     heap::HeapReference,
     host::Host,
     pool::{PoolConfig, StackPool},
-    resume::{ContStatus, HostFrame, Resumed, resume},
+    resume::{ContStatus, Ended, HostFrame, Resumed, resume},
     roots::{ContRoots, KnownRoots},
     search::{Found, Search},
     stack::Guards,

@@ -93,6 +93,28 @@ impl HostFrame {
         HostFrame { inline: Inline { frame, tags }, more: Vec::new() }
     }
 
+    /// How the resume with this frame ended.
+    ///
+    /// # Safety
+    ///
+    /// `ended` is what [`resume`] has returned for this frame just now.
+    #[inline]
+    pub unsafe fn resumed(&mut self, ended: Ended) -> Resumed {
+        match ended.0 {
+            UNWIND => Resumed::Unwound,
+            RETURNED => Resumed::Returned,
+            address => {
+                let contref = NonNull::new(ptr::with_exposed_provenance_mut::<VMContRef>(address as usize));
+                let contref = contref.expect("what was captured has an address");
+                // SAFETY: the reads: `first` points to the frame, which is borrowed. C2: what was captured is valid, aligned and
+                // initialised.
+                let (clause, revision) =
+                    unsafe { ((*self.first().as_ptr()).clause, contref.as_ref().revision) };
+                Resumed::Suspended { clause, cont: VMContObj { contref, revision } }
+            }
+        }
+    }
+
     /// The frame, with its tags behind it.
     #[inline]
     fn first(&mut self) -> NonNull<VMResumeFrame> {
@@ -102,6 +124,10 @@ impl HostFrame {
         }
     }
 }
+
+/// How a resume by the host ended, in a word that stays in a register: [`HostFrame::resumed`] reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended(u64);
 
 /// How a resume by the host ended.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +168,7 @@ pub unsafe fn resume<H: Host>(
     results: *mut u128,
     result_count: u32,
     throw: bool,
-) -> Result<Resumed, Error> {
+) -> Result<Ended, Error> {
     // No function of Wasm begins here that would compare the stack pointer with the limit.
     if arch::stack_pointer() < host.stack_limit() {
         return Err(Error::StackOverflow);
@@ -159,7 +185,7 @@ pub unsafe fn resume<H: Host>(
     //   nothing depends on whose frame it is; 5: 3; 6: `make_ready`; 7: Wasm has called no builtin.
     let word = unsafe {
         if throw && !libcall::throw(host, cont) {
-            return Ok(Resumed::Unwound);
+            return Ok(Ended(UNWIND));
         }
         match backend {
             Backend::Native => {
@@ -176,17 +202,7 @@ pub unsafe fn resume<H: Host>(
             }
         }
     };
-    Ok(match word {
-        UNWIND => Resumed::Unwound,
-        RETURNED => Resumed::Returned,
-        address => {
-            let contref = NonNull::new(ptr::with_exposed_provenance_mut::<VMContRef>(address as usize));
-            let contref = contref.expect("what was captured has an address");
-            // SAFETY: the reads: the frame is alive, as above. C2: what was captured is valid, aligned and initialised.
-            let (clause, revision) = unsafe { ((*first.as_ptr()).clause, contref.as_ref().revision) };
-            Resumed::Suspended { clause, cont: VMContObj { contref, revision } }
-        }
-    })
+    Ok(Ended(word))
 }
 
 /// What has become of the continuation of a reference.

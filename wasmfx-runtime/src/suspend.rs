@@ -91,18 +91,20 @@ impl HostSuspend {
         Ok(())
     }
 
-    /// Makes the stacks up to the handler that was found a suspended continuation, which has suspended with the `count` values at `payload`, and waits for
-    /// `capacity` values at `values`. [`HostSuspend::switch`] has to follow.
+    /// Makes the stacks up to the handler that was found a suspended continuation, which has suspended with the `count` values at
+    /// `payload`, and waits for `capacity` values at `values`. [`HostSuspend::switch`] has to follow.
+    ///
+    /// The engine's values are 16 bytes with the alignment of a `u64`.
     ///
     /// # Safety
     ///
     /// 1. As [`HostSuspend::find`], which has found a handler, at once before.
     /// 2. `values` has room for the payload and for `capacity` values, until the continuation is resumed or has ended.
-    /// 3. At `payload` are the values of the tag, which has `capacity` results.
+    /// 3. At `payload` are `count` values, those of the tag's parameters. The tag has `capacity` results.
     pub unsafe fn capture<H: Host>(
         &mut self,
         host: &mut H,
-        payload: *const u128,
+        payload: *const [u64; 2],
         count: usize,
         values: *mut u128,
         capacity: u32,
@@ -111,14 +113,14 @@ impl HostSuspend {
         self.entry = host.entry();
         // SAFETY: the accesses: 1 (C2): the stacks from `inner` to `last` are running continuations, and the frame of the `resume`
         // that runs `last` is live: valid, aligned and initialised. H3: the trampoline that left Wasm has a frame record.
-        // `copy_nonoverlapping`: 2, or `args` has so many slots. Of `libcall::capture`: 1: `find` has found it; 2: 2; 3: `new`.
+        // `copy_nonoverlapping`: 3, and 2, or `args` has so many slots. Of `libcall::capture`: 1: `find` has found it; 2: 2; 3: `new`.
         unsafe {
             (*(*last).resume).clause = self.clause;
             let place = match self.backend {
                 Backend::Native if count <= INLINE_ARGS => (&raw mut (*inner).args).cast(),
                 Backend::Native | Backend::Libcall => values,
             };
-            ptr::copy_nonoverlapping(payload, place, count);
+            ptr::copy_nonoverlapping(payload, place.cast(), count);
             if self.backend == Backend::Libcall {
                 let last = NonNull::new_unchecked(last.cast());
                 libcall::capture(host, last, values, capacity, &raw const self.registers);
@@ -151,8 +153,7 @@ impl HostSuspend {
     pub unsafe fn switch(&mut self) -> bool {
         // SAFETY: the places: 1 (C2): valid, aligned and initialised. Of `arch::suspend`: 1: 2, and 2 as nothing is lost that the
         // frames own; 2: `self` is on this stack; 3: N1: the `resume` of `last` has stored them, and expects the address of what was
-        // captured. Of
-        // `send`: 1: the backend, and 1 and 2; 2: `find` has found that stack.
+        // captured. Of `send`: 1: the backend, and 1 and 2; 2: `find` has found that stack.
         unsafe {
             let inner = self.inner;
             match self.backend {

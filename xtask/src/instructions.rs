@@ -302,6 +302,16 @@ mod tests {
         assert!(!same.fails() && same.text().is_empty());
     }
 
+    /// What a reference to a continuation may cost in a field, more than a number of the same size.
+    #[test]
+    fn fields() {
+        let kept = parse(include_str!("../../benches/instructions.toml")).unwrap();
+        for access in ["read", "write"] {
+            let [reference, number] = ["cont", "i64"].map(|ty| kept[&format!("field_{ty}_{access}")]);
+            assert!(reference <= number + 150, "a {access}: {} and {}", decimal(reference), decimal(number));
+        }
+    }
+
     #[test]
     fn files() {
         let all = counts(&[("suspend_resume", 213), ("deep_10", 100_005), ("a", 9)]);

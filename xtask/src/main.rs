@@ -9,6 +9,7 @@
 //! | `series.rs` | a patch, read: its header, its size, its group |
 //! | `prefixes.rs` | builds every prefix of the series |
 //! | `run.rs` | the commands that call cargo or the patched `wasmtime` |
+//! | `c_api.rs` | builds Wasmtime's C API |
 //! | `bench.rs` | runs the benchmarks of the suite and writes the report |
 //! | `results.rs` | what the suite measured, and its statistics; `benches/suite/schema.rs` has the form of the file |
 //! | `report.rs` | the report as Markdown |
@@ -18,6 +19,7 @@
 //! | `tools.rs` | git and cargo as child processes, with errors that say what to do |
 
 mod bench;
+mod c_api;
 mod chart;
 mod instructions;
 mod kotlin;
@@ -63,6 +65,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
+    /// Build the patched Wasmtime's C API: `libwasmtime.{a,so}` and headers, in `target/c-api/{lib,include}`
+    ///
+    /// Needs cmake. See `docs/c-api.md`.
+    CApi(c_api::CApiArgs),
     /// Run all tests
     #[command(disable_help_flag = true)]
     Test {
@@ -110,6 +116,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Setup { force } => setup::setup(force),
         Command::Wasmtime { args } => run::wasmtime(&args),
+        Command::CApi(args) => c_api::c_api(&args),
         Command::Test { args } => run::test(&args),
         Command::Fuzz(args) => run::fuzz(&args),
         Command::Bench(args) => bench::bench(&args),

@@ -1,7 +1,7 @@
 //! The patch series: export, check, list, and the table for embedders.
 
 use crate::series::{self, FIXES, Patch};
-use crate::{prefixes, setup, stamp, tools};
+use crate::{c_api, prefixes, setup, stamp, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
@@ -213,11 +213,12 @@ pub struct TableArgs {
 /// A crate's name, and where it lies.
 type Crate = (String, PathBuf);
 
-/// The crates of this project, and those that are patched, which lie in `tree`.
+/// The crates of this project, and those that are patched, which lie in `tree`. No Rust program depends on the C API.
 pub fn crates(root: &Path, tree: &Path) -> Result<[Vec<Crate>; 2]> {
     let ours = ["wasmfx-cranelift", "wasmfx-runtime"].map(|name| (name.to_string(), root.join(name)));
     let mut theirs: Vec<_> =
         setup::fetch(root)?.into_iter().map(|p| (p.name, tree.join(p.path_in_vcs))).collect();
+    theirs.retain(|(name, _)| name != c_api::PACKAGE);
     theirs.sort();
     Ok([ours.into(), theirs])
 }

@@ -1,4 +1,4 @@
-// What the programs share: their size, and a way to start coroutines. The standard library has the rest; kotlinx.coroutines
+// What the programs share: their size, ways to start coroutines, and coroutines that take turns. The standard library has the rest; kotlinx.coroutines
 // is not used, so all that happens is in these files.
 
 @file:OptIn(ExperimentalWasmInterop::class, UnsafeWasmMemoryApi::class)
@@ -69,6 +69,30 @@ class Turns {
             count++
         }
     }
+}
+
+class Task(val number: Int) {
+    var state = number
+}
+
+/** Starts `tasks` coroutines, each of which takes `rounds` turns. */
+fun roundRobin(tasks: Int, rounds: Int) {
+    val turns = Turns()
+    var order = 0
+    var finished = 0
+    repeat(tasks) { number ->
+        launch {
+            val task = Task(number)
+            repeat(rounds) { round ->
+                turns.next()
+                task.state = mix(task.state, round)
+                order = mix(order, task.number)
+            }
+            finished++
+            order = mix(order, task.state)
+        }
+    }
+    println("$tasks tasks, $rounds rounds: ${turns.run()} turns, $finished finished, order $order")
 }
 
 /** A generator of numbers that are the same in each run. */

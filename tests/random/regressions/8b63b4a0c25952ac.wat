@@ -5,6 +5,7 @@
 ;; expect: event cont null
 ;; expect: event i32 1009
 ;; expect: return exn null
+;; expect: alive 0 to 0
 (module
   (rec
     (type $ft0 (;0;) (func))

@@ -1,5 +1,6 @@
 ;; What this program must do; there was an engine, or a model, that said otherwise.
 ;; expect: trap null reference
+;; expect: alive 0 to 0
 (module
   (rec
     (type $ft0 (;0;) (func (result f32 exnref)))

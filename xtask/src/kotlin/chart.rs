@@ -4,7 +4,7 @@
 //! fast and one that is half as fast have bars of the same length, to the two sides.
 
 use super::Results;
-use super::results::Program;
+use super::results::{Program, Sample};
 use crate::chart::{AXIS, Area, FAINT, GRID, INK, MARGIN, drawn, write};
 use crate::report::number;
 use anyhow::Result;
@@ -73,7 +73,7 @@ fn draw(area: &Area, programs: &[Program], height: i32) -> Result<()> {
         let colour = if ratio.median < 1.0 { SLOWER } else { FASTER };
         drawn(chart.draw_series([Rectangle::new([(1.0, top), (ratio.median, bottom)], colour.filled())]))?;
         let middle = AXIS + middle;
-        let [state_machine, stack_switching] = program.medians(|sample| sample.user).map(number);
+        let [state_machine, stack_switching] = program.medians(Sample::time).map(number);
         let times = format!("{state_machine} s, {stack_switching} s");
         write(area, &program.name, (NAME - 8, middle - 7), 13.0, INK, HPos::Right)?;
         write(area, &times, (NAME - 8, middle + 8), 10.5, FAINT, HPos::Right)?;
@@ -109,7 +109,7 @@ mod tests {
     fn well_formed() {
         let text = svg(&Results::parse(SAMPLE).unwrap()).unwrap();
         assert_well_formed(&text);
-        for part in ["finished", "6.00 s, 4.00 s", "1.50", "sequences", "0.25", "1 ×", "2 ×"] {
+        for part in ["finished", "6.20 s, 4.50 s", "1.38", "sequences", "0.25", "1 ×", "2 ×"] {
             assert!(text.lines().any(|line| line == part), "no `{part}` in\n{text}");
         }
         for RGBColor(r, g, b) in [FASTER, SLOWER] {

@@ -177,7 +177,7 @@ fn run_all(wasmtime: &Path, tasks: &[Task], rounds: usize) -> Result<Vec<Program
                 }
             }
             let [state_machine, stack_switching] =
-                [&program.state_machine, &program.stack_switching].map(|samples| samples[round].user);
+                [&program.state_machine, &program.stack_switching].map(|samples| samples[round].time());
             eprintln!(
                 "Round {} of {rounds}: {}: {state_machine:.2} s as a state machine, \
                  {stack_switching:.2} s with stack switching",

@@ -4,6 +4,7 @@
 //! programs are measured by different runs: each run leaves what the other wrote.
 
 use super::Results;
+use super::results::Sample;
 use crate::report::{gain, number, table};
 
 /// The mark at which the section begins.
@@ -51,10 +52,10 @@ the default.
 
 A round runs each program in both forms, one after the other. The form that goes first alternates from round to round. Each run is a
 process of its own, and the two forms must print the same.
-The times are seconds of CPU time of the process, from its start to its end: *kernel* is the time in the kernel, the other columns
-have the time outside it. *Peak memory* is what was resident at most, in MiB, with Wasmtime itself. All of these are medians.
-A ratio is taken between the two runs of the same round, without the time in the kernel. The table has the median of these ratios,
-and their quartiles. Below 1, stack switching is slower.
+The times are seconds of CPU time of the process, from its start to its end, with the time in the kernel. *Kernel* is that part alone.
+*Peak memory* is what was resident at most, in MiB, with Wasmtime itself. All of these are medians.
+A ratio is taken between the two runs of the same round. The table has the median of these ratios, and their quartiles. Below 1, stack
+switching is slower.
 ";
 
 /// Bytes in the unit of the table.
@@ -63,7 +64,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// The table.
 pub fn times(results: &Results) -> String {
     let rows = results.programs.iter().map(|program| {
-        let [state_machine, stack_switching] = program.medians(|sample| sample.user).map(number);
+        let [state_machine, stack_switching] = program.medians(Sample::time).map(number);
         let mut row = vec![program.name.clone(), state_machine, stack_switching, gain(program.ratio())];
         row.extend(program.medians(|sample| sample.kernel).map(number));
         row.extend(program.medians(|sample| sample.peak as f64 / MIB).map(number));
@@ -111,7 +112,7 @@ mod tests {
         let rows: Vec<Vec<_>> = text.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
         assert_eq!(
             rows[2][1..9],
-            ["finished", "6.00", "4.00", "1.50 (1.38–1.75)", "0.10", "0.50", "16.0", "100"]
+            ["finished", "6.20", "4.50", "1.38 (1.24–1.59)", "0.10", "0.50", "16.0", "100"]
         );
         assert_eq!(rows[3][1..5], ["sequences", "0.50", "2.00", "0.25 (0.25–0.25)"]);
         assert_eq!(rows.len(), 4);

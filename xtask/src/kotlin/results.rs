@@ -40,6 +40,13 @@ pub struct Sample {
     pub peak: u64,
 }
 
+impl Sample {
+    /// Seconds of CPU time.
+    pub fn time(&self) -> f64 {
+        self.user + self.kernel
+    }
+}
+
 impl Program {
     /// A program of which nothing was measured yet.
     pub fn new(name: &str) -> Program {
@@ -52,10 +59,12 @@ impl Program {
             .map(|samples| Spread::of(samples.iter().map(&what)).median)
     }
 
-    /// How many times as long a state machine takes, in user time: by pairs of samples of the same round.
+    /// How many times as long a state machine takes: by pairs of samples of the same round.
     pub fn ratio(&self) -> Spread {
         let pairs = self.state_machine.iter().zip(&self.stack_switching);
-        Spread::of(pairs.map(|(state_machine, stack_switching)| state_machine.user / stack_switching.user))
+        Spread::of(
+            pairs.map(|(state_machine, stack_switching)| state_machine.time() / stack_switching.time()),
+        )
     }
 }
 
@@ -128,8 +137,11 @@ pub mod tests {
         assert_eq!(finished.medians(|sample| sample.user), [6.0, 4.0]);
         assert_eq!(finished.medians(|sample| sample.kernel), [0.1, 0.5]);
         assert_eq!(finished.medians(|sample| sample.peak as f64), [16777216.0, 104857600.0]);
-        // By pairs 1.25, 2 and 1.5.
-        assert_eq!(finished.ratio(), Spread { low: 1.375, median: 1.5, high: 1.75 });
+        // By pairs 5 / 4.5, 8.1 / 4.5 and 6.2 / 4.5.
+        let Spread { low, median, high } = finished.ratio();
+        for (is, by_hand) in [(low, 11.2 / 9.0), (median, 6.2 / 4.5), (high, 14.3 / 9.0)] {
+            assert!((is - by_hand).abs() < 1e-9, "{is} is not {by_hand}");
+        }
         assert_eq!(results.programs[1].ratio().median, 0.25);
     }
 
