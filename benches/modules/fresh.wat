@@ -1,7 +1,6 @@
 ;; Continuations that are made and never run: what one takes before it has started.
 ;;
-;; `run n` makes n and drops each at once; the result must be n. `keep n` makes n, binds an argument to
-;; each, and keeps them all in a table. Should one run, it traps.
+;; `keep n` makes n, binds an argument to each, and keeps them all in a table. Should one run, it traps.
 (module
   (type $ft (func (param i64))) (type $ct (cont $ft))
   (type $bf (func))             (type $bound (cont $bf))
@@ -9,16 +8,6 @@
 
   (func $never (type $ft) (unreachable))
   (elem declare func $never)
-
-  (func $run (export "run") (param $n i32) (result i32)
-    (local $i i32)
-    (loop $next
-      (if (i32.lt_u (local.get $i) (local.get $n))
-        (then
-          (drop (cont.new $ct (ref.func $never)))
-          (local.set $i (i32.add (local.get $i) (i32.const 1)))
-          (br $next))))
-    (local.get $i))
 
   (func $keep (export "keep") (param $n i32)
     (local $i i32)
