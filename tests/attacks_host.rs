@@ -3,8 +3,9 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::thread;
-use support::{each_backend, exception, in_child, trap_of};
+use support::{block_on, each_backend, exception, in_child, polled, trap_of};
 use wasmfx::wasmtime::*;
 
 const MODULE: &str = r#"(module
@@ -427,5 +428,109 @@ fn a_million_one_after_another() {
                 "{statistics}"
             );
         })
+    });
+}
+
+/// Futures of each kind of resume, dropped after each number of polls, while the guest waits in the host or an epoch makes it yield. What
+/// ran has ended, what was not touched is as before, and the store goes on.
+#[test]
+fn futures_dropped_at_every_poll() {
+    const MODULE: &str = r#"(module
+        (import "" "wait" (func $wait))
+        (tag $t (export "t") (param i32) (result i32))
+        (tag $e (export "e") (param i32))
+        (func (export "f") (param $n i32) (result i32)
+          (block $h (result i32)
+            (try_table (catch $e $h)
+              (call $wait)
+              (local.set $n (suspend $t (local.get $n)))
+              (call $wait))
+            (local.get $n))))"#;
+    fn captured(resumed: Resumed) -> Option<ContRef> {
+        match resumed {
+            Resumed::Returned => None,
+            Resumed::Suspended(suspension) => Some(suspension.cont),
+        }
+    }
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    enum How {
+        Values,
+        Typed,
+        Exception,
+    }
+    each_backend(|config| {
+        let mut config = config();
+        let engine = Engine::new(config.epoch_interruption(true)).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let mut store = Store::new(&engine, ());
+        store.epoch_deadline_async_yield_and_update(1);
+        let wait = Func::wrap_async(&mut store, |caller: Caller<'_, ()>, (): ()| {
+            Box::new(async move {
+                support::wait(2).await;
+                // The guest yields at its next check.
+                caller.engine().increment_epoch();
+            })
+        });
+        let instance = block_on(Instance::new_async(&mut store, &module, &[wait.into()])).unwrap();
+        let f = instance.get_func(&mut store, "f").unwrap();
+        let [t, e] = ["t", "e"].map(|name| instance.get_tag(&mut store, name).unwrap());
+        let ty = ContType::new(&engine, f.ty(&store)).unwrap();
+        let typed_tag = t.typed::<i32, i32>(&store).unwrap();
+        for how in [How::Values, How::Typed, How::Exception] {
+            // At the first resume, and at the second one.
+            for second in [false, true] {
+                let (mut polls, mut finished) = (0, false);
+                while !finished {
+                    let untouched = block_on(ContRef::new_async(&mut store, &ty, f)).unwrap();
+                    let mut cont = block_on(ContRef::new_async(&mut store, &ty, f)).unwrap();
+                    let (mut results, on) = ([Val::I32(0)], [On::Suspend(&t)]);
+                    if second {
+                        let resumed = cont.resume_async(&mut store, &[Val::I32(5)], &mut results, &on);
+                        let Resumed::Suspended(suspension) = block_on(resumed).unwrap() else { panic!() };
+                        cont = suspension.cont;
+                    }
+                    // What it has captured, once it is ready.
+                    let ready: Option<Option<ContRef>> = match how {
+                        How::Values => {
+                            let resumed = cont.resume_async(&mut store, &[Val::I32(7)], &mut results, &on);
+                            polled(pin!(resumed), polls).map(|resumed| captured(resumed.unwrap()))
+                        }
+                        How::Typed => {
+                            let typed = cont.typed::<i32, i32>(&mut store).unwrap();
+                            let resumed = typed.resume_async(&mut store, 7, &typed_tag);
+                            polled(pin!(resumed), polls).map(|resumed| match resumed.unwrap() {
+                                TypedResumed::Returned(_) => None,
+                                TypedResumed::Suspended { cont, .. } => Some(cont.cont()),
+                            })
+                        }
+                        How::Exception => {
+                            let thrown = exception(&mut store, &e, 9);
+                            let resumed = cont.resume_throw_async(&mut store, thrown, &mut results, &on);
+                            // What is fresh does not catch it.
+                            polled(pin!(resumed), polls).map(|resumed| {
+                                assert_eq!(resumed.is_ok(), second);
+                                resumed.ok().and_then(captured)
+                            })
+                        }
+                    };
+                    let _ = store.take_pending_exception();
+                    store.gc(None).unwrap();
+                    assert_eq!(untouched.status(&store), ContStatus::Fresh);
+                    // A future that was never polled has not begun, and one that was dropped later has ended what ran.
+                    let left = if polls == 0 { Some(cont) } else { ready.flatten() };
+                    assert_eq!(
+                        left.is_some(),
+                        polls == 0 || ready.is_some() && !second && how != How::Exception
+                    );
+                    for cont in [Some(untouched), left].into_iter().flatten() {
+                        cont.discard(&mut store).unwrap();
+                    }
+                    assert_eq!(store.continuation_statistics().alive, 0, "{how:?}, {second}, {polls} polls");
+                    finished = ready.is_some();
+                    polls += 1;
+                }
+                assert!(polls > if how == How::Exception { 1 } else { 3 }, "{how:?}, {second}: {polls}");
+            }
+        }
     });
 }

@@ -816,7 +816,7 @@ fn made_and_ended() {
     });
 }
 
-/// On fibers: the host resumes, the guest calls asynchronous host functions, yields, and is dropped in between.
+/// On fibers: the host resumes, and the guest calls asynchronous host functions and suspends. `attacks_host.rs` drops such futures.
 #[test]
 fn fibers() {
     each_backend(|config| {
