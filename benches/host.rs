@@ -7,6 +7,11 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+#[allow(dead_code, reason = "the table has no quartiles")]
+#[path = "suite/spread.rs"]
+mod spread;
+
+use spread::Spread;
 use std::time::Instant;
 use support::each_backend;
 use wasmfx::wasmtime::*;
@@ -109,9 +114,8 @@ fn contestants(module: &Module) -> Vec<Contestant> {
     ]
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+fn median(values: Vec<f64>) -> f64 {
+    Spread::of(values).median
 }
 
 fn main() {

@@ -266,10 +266,8 @@ fn measure(run: &Run, backend: &str) -> Result<Taken> {
 
 /// Prints what the export returned, the most memory that this process had, and nanoseconds.
 fn child(backend: &str, module: &str, export: &str, stack: usize, args: &[String]) -> Result<()> {
-    let backends = support::backends();
-    let (_, backend) = backends.iter().find(|(name, _)| *name == backend).context("no such backend")?;
     let mut config = wasmfx::config();
-    config.stack_switching_backend(*backend);
+    config.stack_switching_backend(support::backend(backend).context("no such backend")?);
     if stack > 0 {
         config.continuation_stack_size(stack);
     }

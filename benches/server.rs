@@ -35,12 +35,16 @@ mod guest;
 mod machine;
 #[path = "../examples/server/net.rs"]
 mod net;
+#[allow(dead_code, reason = "the table has no quartiles")]
+#[path = "suite/spread.rs"]
+mod spread;
 
 use anyhow::{Context, Result, bail, ensure};
 use fibers::Fibers;
 use guest::Continuations;
 use machine::Machine;
 use net::{Limits, Serve, Socket, Wait};
+use spread::Spread;
 use std::cell::Cell;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write};
@@ -157,9 +161,8 @@ fn compare(connections: u32, rounds: usize, seconds: &str, with_wrk: bool) -> Re
     Ok(())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+fn median(values: Vec<f64>) -> f64 {
+    Spread::of(values).median
 }
 
 /// Requests a second by wrk, if that is installed.
@@ -228,10 +231,9 @@ fn server(name: &str, connections: u32) -> Result<()> {
     let places = connections + 200;
     net::allow_descriptors(places.into())?;
     if let Some(backend) = name.strip_prefix("continuations, ") {
-        let backends = support::backends();
-        let (_, backend) = backends.iter().find(|(name, _)| *name == backend).context("no such backend")?;
+        let backend = support::backend(backend).context("no such backend")?;
         let mut config = Continuations::config();
-        return serve(Continuations::new(config.stack_switching_backend(*backend))?);
+        return serve(Continuations::new(config.stack_switching_backend(backend))?);
     }
     match name {
         FIBERS => serve(Fibers::new(&Fibers::config(places, false))?),
@@ -357,17 +359,25 @@ impl Connection {
         const END: &[u8] = b"Hello from a continuation\n";
         self.send().await?;
         while !self.answer.ends_with(END) {
-            self.stream.readable().await?;
             let mut buffer = [0; 1024];
-            match self.stream.try_read(&mut buffer) {
+            let count = self.read(&mut buffer).await?;
+            self.answer.extend_from_slice(&buffer[..count]);
+        }
+        ensure!(self.answer.starts_with(b"HTTP/1.1 200 "), "the answer is no success");
+        Ok(())
+    }
+
+    /// Reads what has arrived, once something has: how many bytes.
+    async fn read(&self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            self.stream.readable().await?;
+            match self.stream.try_read(buffer) {
                 Ok(0) => bail!("the connection has ended"),
-                Ok(count) => self.answer.extend_from_slice(&buffer[..count]),
+                Ok(count) => return Ok(count),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        ensure!(self.answer.starts_with(b"HTTP/1.1 200 "), "the answer is no success");
-        Ok(())
     }
 
     async fn send(&self) -> Result<()> {
@@ -381,13 +391,7 @@ impl Connection {
         self.send().await?;
         let (mut buffer, mut have) = ([0; 1024], 0);
         while have < self.answer.len() {
-            self.stream.readable().await?;
-            match self.stream.try_read(&mut buffer[have..]) {
-                Ok(0) => bail!("the connection has ended"),
-                Ok(count) => have += count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
+            have += self.read(&mut buffer[have..]).await?;
         }
         ensure!(buffer[..have] == self.answer, "another answer than before");
         Ok(())

@@ -249,6 +249,11 @@ impl<'a> Generator<'a> {
         }
     }
 
+    /// Whether functions of this type may switch with this tag: they must return what the prompt does.
+    fn switch_fits(&self, tag: usize, sig: usize) -> bool {
+        self.program.tag(tag).results == self.program.sigs[sig].results
+    }
+
     /// What the host does with a continuation of a function of this type.
     fn driver(&mut self, sig: usize) -> Driver {
         let mut driver = Driver { resumes: self.below(6), ..Driver::default() };
@@ -258,8 +263,7 @@ impl<'a> Generator<'a> {
             }
         }
         for tag in self.switch_tags.clone() {
-            let fits = self.program.tag(tag).results == self.program.sigs[sig].results;
-            if fits && self.chance(70) {
+            if self.switch_fits(tag, sig) && self.chance(70) {
                 driver.switch.push(tag);
             }
         }
@@ -358,9 +362,7 @@ impl<'a> Generator<'a> {
         }
         effects |= suspends(self.suspend_tag());
         for tag in self.switch_tags.clone() {
-            // To switch, a function must return what the prompt does.
-            let fits = self.program.tag(tag).results == self.program.sigs[sig].results;
-            effects |= if fits && self.chance(30) { switches(tag) } else { 0 };
+            effects |= if self.switch_fits(tag, sig) && self.chance(30) { switches(tag) } else { 0 };
         }
         effects & wanted
     }

@@ -78,9 +78,9 @@ fn seeds(backend: StackSwitchingBackend, seeds: Range<u64>) -> Result<(), Failed
 fn regression(backend: StackSwitchingBackend, text: &str) -> Result<(), Failed> {
     let engines = run::Engines::new(backend).map_err(|error| format!("{error:?}"))?;
     let expected = fuzz::expected(text);
-    for turn in 0..engines.len() {
-        let trace = engines.run(text.as_bytes(), turn as u64);
-        if !trace::all_agree(&expected, &trace, run::collects(turn as u64)) {
+    for turn in 0..run::ENGINES {
+        let trace = engines.run(text.as_bytes(), turn);
+        if !trace::all_agree(&expected, &trace, run::collects(turn)) {
             return Err(fuzz::difference(&expected, &trace).into());
         }
     }

@@ -164,14 +164,10 @@ pub(crate) fn run(program: &Program) -> Option<Outcome> {
 impl<'p> Machine<'p> {
     /// What the host does with an entry. None if it has ended the continuation.
     fn entry(&mut self, entry: &'p Entry) -> Result<Option<Vec<Value>>, Stop> {
-        self.enter_wasm(None);
-        let callee = Callee::Local(entry.function);
-        let Some(driver) = &entry.driver else {
-            self.invoke(callee, Vec::new())?;
-            return self.run().map(Some);
-        };
-        self.enter(Kind::Driver(driver), &[]);
-        let mut ran = self.invoke(callee, Vec::new()).and_then(|()| self.run());
+        let driver = entry.driver.as_ref();
+        self.enter_wasm(driver);
+        let mut ran = self.invoke(Callee::Local(entry.function), Vec::new()).and_then(|()| self.run());
+        let Some(driver) = driver else { return ran.map(Some) };
         for turn in 0.. {
             let Err(Stop::Suspended { tag, payload, reference }) = ran else { break };
             self.trace.push(format!("suspend {tag} ({})", list(&payload)));

@@ -24,8 +24,8 @@ use wasmfx::StackSwitchingBackend;
 use wasmfx::wasmtime::error::Context as _;
 use wasmfx::wasmtime::*;
 
-/// How many engines a backend has.
-const ENGINES: u64 = 9;
+/// How many engines a backend has: `turn`s are taken modulo this.
+pub(crate) const ENGINES: u64 = 9;
 
 /// Whether a program whose turn this is collects after each entry: every second round through the engines.
 pub(crate) fn collects(turn: u64) -> bool {
@@ -71,11 +71,6 @@ impl Engines {
         }
         assert_eq!(engines.len() as u64, ENGINES);
         Ok(Self { engines })
-    }
-
-    /// How many there are: `turn`s are taken modulo this.
-    pub(crate) fn len(&self) -> usize {
-        self.engines.len()
     }
 
     /// The trace of a module, in binary or text format, on the engine whose turn it is.

@@ -21,6 +21,11 @@ pub(crate) fn backends() -> Vec<(&'static str, StackSwitchingBackend)> {
     backends
 }
 
+/// The backend with this name, if this target has it.
+pub(crate) fn backend(name: &str) -> Option<StackSwitchingBackend> {
+    backends().into_iter().find_map(|(is, backend)| (is == name).then_some(backend))
+}
+
 /// Runs a test on each backend. It gets what makes a configuration for that backend.
 pub(crate) fn each_backend(test: impl Fn(&dyn Fn() -> Config)) {
     for (name, backend) in backends() {

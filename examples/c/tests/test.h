@@ -17,26 +17,28 @@
     }                                                                          \
   } while (0)
 
-// The message of an error, which this deletes. Valid until the next call.
-static inline const char *error_text(wasmtime_error_t *error) {
+// The text of a message, which this deletes. Valid until the next call.
+static inline const char *text_of(wasm_byte_vec_t *message) {
   static char text[4096];
-  wasm_byte_vec_t message;
-  wasmtime_error_message(error, &message);
-  snprintf(text, sizeof text, "%.*s", (int)message.size, message.data);
-  wasm_byte_vec_delete(&message);
-  wasmtime_error_delete(error);
+  snprintf(text, sizeof text, "%.*s", (int)message->size, message->data);
+  wasm_byte_vec_delete(message);
   return text;
 }
 
-// The message of a trap, which this deletes. Valid until the next call.
+// The message of an error, which this deletes. Valid until the next text.
+static inline const char *error_text(wasmtime_error_t *error) {
+  wasm_byte_vec_t message;
+  wasmtime_error_message(error, &message);
+  wasmtime_error_delete(error);
+  return text_of(&message);
+}
+
+// The message of a trap, which this deletes. Valid until the next text.
 static inline const char *trap_text(wasm_trap_t *trap) {
-  static char text[4096];
   wasm_byte_vec_t message;
   wasm_trap_message(trap, &message);
-  snprintf(text, sizeof text, "%.*s", (int)message.size, message.data);
-  wasm_byte_vec_delete(&message);
   wasm_trap_delete(trap);
-  return text;
+  return text_of(&message);
 }
 
 // Expects success.
