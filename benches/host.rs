@@ -27,6 +27,14 @@ const MODULE: &str = r#"(module
         (local.set 0 (suspend $yield (i32.add (local.get 0) (i32.const 1))))
         (br $next))))"#;
 
+/// A guest that reads from the host for ever. The host's function suspends it.
+const READER: &str = r#"(module
+    (import "host" "read" (func $read (param i32) (result i32)))
+    (func (export "generator") (param i32) (result i32)
+      (loop $next (result i32)
+        (local.set 0 (call $read (i32.add (local.get 0) (i32.const 1))))
+        (br $next))))"#;
+
 struct Guest {
     store: Store<()>,
     instance: Instance,
@@ -41,6 +49,16 @@ impl Guest {
         Guest { store, instance, tag }
     }
 
+    /// The guest whose host's function suspends it.
+    fn reader(module: &Module) -> Guest {
+        let mut store = Store::new(module.engine(), ());
+        let ty = FuncType::new(module.engine(), [ValType::I32], [ValType::I32]);
+        let tag = Tag::new(&mut store, &TagType::new(ty.clone())).expect("there is room");
+        let read = Func::new_suspending(&mut store, ty, move |_, args, _| Ok(Suspend::new(tag, args).into()));
+        let instance = Instance::new(&mut store, module, &[read.into()]).expect("its import");
+        Guest { store, instance, tag }
+    }
+
     fn generator(&mut self) -> ContRef {
         let func = self.instance.get_func(&mut self.store, "generator").expect("an export");
         let ty = ContType::new(self.store.engine(), func.ty(&self.store)).expect("stack switching is on");
@@ -51,17 +69,31 @@ impl Guest {
 /// What is measured: its name, and what does it so many times and returns how often it has done something wrong.
 type Contestant = (&'static str, Box<dyn FnMut(i32) -> i32>);
 
-fn contestants(module: &Module) -> Vec<Contestant> {
+/// Typed round trips with a guest that adds 1 to what it gets, and suspends with that.
+fn round_trips(mut guest: Guest) -> Box<dyn FnMut(i32) -> i32> {
+    let tag = guest.tag.typed::<i32, i32>(&guest.store).expect("its types");
+    let cont = guest.generator();
+    let mut cont = Some(cont.typed::<i32, i32>(&mut guest.store).expect("its types"));
+    Box::new(move |times| {
+        let mut wrong = 0;
+        for n in 0..times {
+            let resumed = cont.take().expect("from before").resume(&mut guest.store, n, &tag);
+            let TypedResumed::Suspended { payload, cont: next } = resumed.expect("no trap") else {
+                unreachable!("it never returns")
+            };
+            wrong += i32::from(payload != n + 1);
+            cont = Some(next);
+        }
+        wrong
+    })
+}
+
+fn contestants(module: &Module, reader: &Module) -> Vec<Contestant> {
     let guest = || Guest::new(module);
     let mut empty = guest();
     let call = empty.instance.get_typed_func::<(), ()>(&mut empty.store, "empty").expect("an export");
     let mut adds = guest();
     let add = adds.instance.get_typed_func::<i32, i32>(&mut adds.store, "add").expect("an export");
-
-    let mut typed = guest();
-    let tag = typed.tag.typed::<i32, i32>(&typed.store).expect("its types");
-    let cont = typed.generator();
-    let mut cont = Some(cont.typed::<i32, i32>(&mut typed.store).expect("its types"));
 
     let mut untyped = guest();
     let mut next = untyped.generator();
@@ -80,20 +112,10 @@ fn contestants(module: &Module) -> Vec<Contestant> {
                     as i32
             }),
         ),
+        ("`TypedCont::resume`, the guest suspends", round_trips(guest())),
         (
-            "`TypedCont::resume`, the guest suspends",
-            Box::new(move |times| {
-                let mut wrong = 0;
-                for n in 0..times {
-                    let resumed = cont.take().expect("from before").resume(&mut typed.store, n, &tag);
-                    let TypedResumed::Suspended { payload, cont: next } = resumed.expect("no trap") else {
-                        unreachable!("it never returns")
-                    };
-                    wrong += i32::from(payload != n + 1);
-                    cont = Some(next);
-                }
-                wrong
-            }),
+            "`TypedCont::resume`, a function of the host suspends the guest",
+            round_trips(Guest::reader(reader)),
         ),
         (
             "`ContRef::resume`, the guest suspends",
@@ -127,7 +149,8 @@ fn main() {
     each_backend(|config| {
         let engine = Engine::new(&config()).expect("a valid configuration");
         let module = Module::new(&engine, MODULE).expect("a valid module");
-        let mut contestants = contestants(&module);
+        let reader = Module::new(&engine, READER).expect("a valid module");
+        let mut contestants = contestants(&module, &reader);
         let mut samples = vec![Vec::new(); contestants.len()];
         for _ in 0..rounds {
             for ((name, run), samples) in contestants.iter_mut().zip(&mut samples) {

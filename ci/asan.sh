@@ -23,6 +23,7 @@ if [ $# -eq 0 ]; then
     # Left out: stacks larger than what the sanitizer leaves of the address space.
     set -- --no-fail-fast --test random --test wast --test embed --test unwind --test hostcalls --test limits --test reuse \
         --test async_host --test attacks_adapters --test attacks_async --test attacks_chains --test attacks_components \
-        --test attacks_exceptions --test attacks_reentry --test attacks_stores -- --skip sizes_that_cannot_be
+        --test attacks_exceptions --test attacks_reentry --test attacks_stores --test attacks_host --test host_resume \
+        --test host_suspend --test reclaim --test heap --test detours -- --skip sizes_that_cannot_be
 fi
 cargo test --locked --target "$host" --target-dir target/asan --package wasmfx "$@"

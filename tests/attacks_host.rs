@@ -1,7 +1,10 @@
 //! The host misuses continuations: references of each status, in other stores and on other threads, interrupts, panics, and a great many.
 
+#[path = "support/limiter.rs"]
+mod limiter;
 mod support;
 
+use limiter::Limiter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::thread;
@@ -381,6 +384,174 @@ fn limiters() {
         let cont = guest.cont("up");
         cont.discard(&mut guest.store).unwrap();
         assert_eq!(guest.alive(), 0);
+    });
+}
+
+/// A limiter that takes its time, and refuses or fails, or whose future is dropped while it is asked.
+#[test]
+fn asynchronous_limiters() {
+    const MODULE: &str = r#"(module (func (export "f") (param i32)))"#;
+    each_backend(|config| {
+        let engine = Engine::new(&config()).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        for how in [0, 1, 3] {
+            let mut store = Store::new(&engine, Limiter::new(how));
+            store.limiter_async(|limiter| limiter);
+            let instance = block_on(Instance::new_async(&mut store, &module, &[])).unwrap();
+            let f = instance.get_func(&mut store, "f").unwrap();
+            let ty = ContType::new(&engine, f.ty(&store)).unwrap();
+            let error = ContRef::new(&mut store, &ty, f).unwrap_err();
+            assert!(error.to_string().contains("`*_async` functions must be used"), "{error}");
+            let first = block_on(ContRef::new_async(&mut store, &ty, f)).unwrap();
+
+            store.data_mut().choose(1);
+            // Three would do for a limiter that answers.
+            let refused = polled(pin!(ContRef::new_async(&mut store, &ty, f)), 4);
+            assert!(store.data().came());
+            match (how, refused) {
+                (0, Some(Err(error))) => {
+                    assert_eq!(trap_of(&error), Some(Trap::ContinuationLimit), "{error:?}")
+                }
+                (1, Some(Err(error))) => assert_eq!(error.to_string(), "the limiter says no"),
+                (3, None) => {}
+                (how, other) => panic!("{how}: {other:?}"),
+            }
+            assert_eq!(store.continuation_statistics().alive, 1);
+            store.data_mut().allow();
+            let second = block_on(ContRef::new_async(&mut store, &ty, f)).unwrap();
+            for cont in [first, second] {
+                block_on(cont.resume_async(&mut store, &[Val::I32(1)], &mut [], &[])).map(drop).unwrap();
+            }
+            assert_eq!(store.continuation_statistics().alive, 0);
+        }
+    });
+}
+
+/// Each way to go on while there is no stack: what fails is as before, and goes on when there is one.
+#[test]
+fn no_stack_for_what_goes_on() {
+    each_backend(|config| {
+        let mut guest = Guest::new(config().continuation_stacks(1));
+        let waiting = guest.suspended("waits");
+        let tag = guest.tag.typed::<i32, i32>(&guest.store).unwrap();
+        let no_params = FuncType::new(guest.store.engine(), [], [ValType::I32]);
+        let no_params = ContType::new(guest.store.engine(), no_params).unwrap();
+        let mut results = [Val::I32(-1)];
+
+        let fresh = guest.cont("waits");
+        let typed = fresh.typed::<i32, i32>(&mut guest.store).unwrap();
+        let bound = guest.cont("waits").bind(&mut guest.store, &no_params, &[Val::I32(5)]).unwrap();
+        let thrown = guest.cont("waits");
+        let errors = [
+            guest.resume(fresh).unwrap_err(),
+            typed.resume(&mut guest.store, 5, &tag).map(drop).unwrap_err(),
+            bound.resume(&mut guest.store, &[], &mut results, &[]).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(trap_of(&error), Some(Trap::ContinuationLimit), "{error:?}");
+        }
+        // What never ran needs no stack to end with an exception.
+        let e = guest.instance.get_tag(&mut guest.store, "e").unwrap();
+        let exn = exception(&mut guest.store, &e, 7);
+        let error = thrown.resume_throw(&mut guest.store, exn, &mut results, &[]).unwrap_err();
+        assert!(error.is::<ThrownException>(), "{error:?}");
+        guest.store.take_pending_exception().unwrap();
+        assert_eq!([fresh, bound].map(|cont| cont.status(&guest.store)), [ContStatus::Fresh; 2]);
+        assert_eq!(guest.alive(), 3);
+
+        assert!(guest.resume(waiting.cont).unwrap().is_none());
+        let on = [On::Suspend(&guest.tag)];
+        let Resumed::Suspended(bound) = bound.resume(&mut guest.store, &[], &mut results, &on).unwrap()
+        else {
+            panic!("it waits")
+        };
+        assert!(guest.resume(bound.cont).unwrap().is_none());
+        let fresh = guest.resume(fresh).unwrap().expect("it waits");
+        assert!(guest.resume(fresh.cont).unwrap().is_none());
+        assert_eq!(guest.alive(), 0);
+    });
+}
+
+/// All the memory that a store may take for arguments: what is refused leaves nothing behind, and what ends makes room.
+#[test]
+fn buffers_of_arguments() {
+    const PARAMS: usize = 1000;
+    in_child("buffers_of_arguments", || {
+        each_backend(|config| {
+            let engine = Engine::new(&config()).unwrap();
+            let params = "i32 ".repeat(PARAMS);
+            let module = format!(r#"(module (func (export "f") (param {params})))"#);
+            let module = Module::new(&engine, module).unwrap();
+            let mut store = Store::new(&engine, ());
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let f = instance.get_func(&mut store, "f").unwrap();
+            let ty = ContType::new(&engine, f.ty(&store)).unwrap();
+            let mut conts = Vec::new();
+            let error = loop {
+                match ContRef::new(&mut store, &ty, f) {
+                    Ok(cont) => conts.push(cont),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(trap_of(&error), Some(Trap::ContinuationLimit), "{error:?}");
+            assert_eq!(conts.len(), (1 << 30) / 16 / PARAMS);
+            assert_eq!(store.continuation_statistics().alive, conts.len());
+            let args = vec![Val::I32(3); PARAMS];
+            for cont in [conts.pop().unwrap(), conts.swap_remove(0)] {
+                cont.resume(&mut store, &args, &mut [], &[]).map(drop).unwrap();
+                conts.push(ContRef::new(&mut store, &ty, f).unwrap());
+                ContRef::new(&mut store, &ty, f).unwrap_err();
+            }
+            for cont in conts {
+                cont.discard(&mut store).unwrap();
+            }
+            assert_eq!(store.continuation_statistics().alive, 0);
+        });
+    });
+}
+
+/// A function of the host suspends its caller wherever on a stack this happens, down to the last bytes that Wasm may use; or there is no
+/// room, and the call traps.
+#[test]
+fn suspends_near_the_end_of_a_stack() {
+    const MODULE: &str = r#"(module
+        (import "" "wait" (func $wait (param i32) (result i32)))
+        ;; Waits at the depth $n, counted from here.
+        (func $down (export "down") (param $n i32) (result i32)
+          (if (result i32) (local.get $n)
+            (then (i32.add (i32.const 1) (call $down (i32.sub (local.get $n) (i32.const 1)))))
+            (else (call $wait (local.get $n))))))"#;
+    each_backend(|config| {
+        let mut config = config();
+        let engine = Engine::new(config.continuation_stack_size(16 << 10)).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let mut store = Store::new(&engine, ());
+        let ty = FuncType::new(&engine, [ValType::I32], [ValType::I32]);
+        let tag = Tag::new(&mut store, &TagType::new(ty.clone())).unwrap();
+        let wait = Func::new_suspending(&mut store, ty, move |_, args, _| Ok(Suspend::new(tag, args).into()));
+        let instance = Instance::new(&mut store, &module, &[wait.into()]).unwrap();
+        let down = instance.get_func(&mut store, "down").unwrap();
+        let ty = ContType::new(&engine, down.ty(&store)).unwrap();
+        let (mut results, on) = ([Val::I32(0)], [On::Suspend(&tag)]);
+        let mut overflows = 0;
+        for n in 0..2000 {
+            let cont = ContRef::new(&mut store, &ty, down).unwrap();
+            match cont.resume(&mut store, &[Val::I32(n)], &mut results, &on) {
+                Ok(Resumed::Suspended(waiting)) => {
+                    assert_eq!(overflows, 0, "deeper than what had no room: {n}");
+                    let resumed = waiting.cont.resume(&mut store, &[Val::I32(7)], &mut results, &[]);
+                    assert!(matches!(resumed, Ok(Resumed::Returned)), "{resumed:?}");
+                    assert_eq!(results[0].unwrap_i32(), 7 + n);
+                }
+                Ok(Resumed::Returned) => panic!("it waits"),
+                Err(error) => {
+                    assert_eq!(trap_of(&error), Some(Trap::StackOverflow), "{error:?}");
+                    overflows += 1;
+                }
+            }
+        }
+        assert!(overflows > 0, "a stack has no end");
+        assert_eq!(store.continuation_statistics().alive, 0);
     });
 }
 
