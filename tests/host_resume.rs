@@ -848,7 +848,7 @@ fn fibers() {
     });
 }
 
-/// A module compiled elsewhere, in an engine that need not compile.
+/// A module that was compiled before. `ci/embedder.sh` runs one in an engine without a compiler.
 #[test]
 fn precompiled() {
     each_backend(|config| {

@@ -553,6 +553,110 @@ fn what_the_hosts_objects_hold_stays() {
     });
 }
 
+/// Objects in the host's hands, and an exception that nobody has taken yet.
+#[test]
+fn what_the_hosts_references_to_objects_hold_stays() {
+    const MODULE: &str = r#"(module
+        (type $f (func (param i32) (result i32))) (type $c (cont $f))
+        (type $box (struct (field (mut (ref null $c)))))
+        (tag $e (param (ref null $box)))
+        (func $body (type $f) (local.get 0)) (elem declare func $body)
+        (func $box (export "box") (result (ref $box)) (struct.new $box (cont.new $c (ref.func $body))))
+        (func (export "throw") (throw $e (call $box)))
+        (func (export "run") (param (ref null $box) i32) (result i32)
+          (resume $c (local.get 1) (struct.get $box 0 (local.get 0)))))"#;
+    let run = |config: Config, freeing: bool| {
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let func = |store: &mut Store<()>, name| instance.get_func(store, name).unwrap();
+        let [box_, throw, run] = ["box", "throw", "run"].map(|name| func(&mut store, name));
+        let mut results = [Val::I32(0)];
+        for thrown in [false, true] {
+            {
+                let mut scope = RootScope::new(&mut store);
+                let object = if thrown {
+                    let error = throw.call(&mut scope, &[], &mut []).unwrap_err();
+                    assert!(error.is::<ThrownException>());
+                    scope.as_context_mut().gc(None).unwrap();
+                    assert_eq!(scope.as_context().continuation_statistics().alive, 1, "it is pending");
+                    let exception = scope.as_context_mut().take_pending_exception().unwrap();
+                    scope.as_context_mut().gc(None).unwrap();
+                    assert_eq!(scope.as_context().continuation_statistics().alive, 1, "the host has it");
+                    exception.field(&mut scope, 0).unwrap()
+                } else {
+                    box_.call(&mut scope, &[], &mut results).unwrap();
+                    results[0]
+                };
+                scope.as_context_mut().gc(None).unwrap();
+                assert_eq!(scope.as_context().continuation_statistics().alive, 1);
+                run.call(&mut scope, &[object, Val::I32(6)], &mut results).unwrap();
+                assert_eq!(results[0].unwrap_i32(), 6);
+                // Once more, and nobody runs it.
+                box_.call(&mut scope, &[], &mut results).unwrap();
+                scope.as_context_mut().gc(None).unwrap();
+                assert_eq!(scope.as_context().continuation_statistics().alive, 1);
+            }
+            store.gc(None).unwrap();
+            store.gc(None).unwrap();
+            // The null collector never frees an object.
+            if freeing {
+                assert_eq!(store.continuation_statistics().alive, 0, "{thrown}");
+            }
+        }
+    };
+    each_collector(&FREEING, |config| run(config, true));
+    each_collector(&[Collector::Null], |config| run(config, false));
+}
+
+/// References that come out of element segments. Only constant globals can put them there, which last as long as the store.
+#[test]
+fn references_in_segments() {
+    const TYPES: &str = "(type $f (func (param i32) (result i32))) (type $c (cont $f))";
+    let maker = format!(
+        r#"(module {TYPES} (func $body (type $f) (local.get 0)) (elem declare func $body)
+        (func (export "make") (result (ref null $c)) (cont.new $c (ref.func $body))))"#
+    );
+    let module = format!(
+        r#"(module {TYPES} (type $many (array (mut (ref null $c))))
+        (import "" "k" (global $k (ref null $c)))
+        (elem $passive (ref null $c) (item (ref.null $c)) (item (global.get $k)))
+        (table $table 1 (ref null $c))
+        (func (export "array.new_elem") (result i32)
+          (resume $c (i32.const 6)
+            (array.get $many (array.new_elem $many $passive (i32.const 1) (i32.const 1)) (i32.const 0))))
+        (func (export "array.init_elem") (result i32) (local $many (ref $many))
+          (local.set $many (array.new_default $many (i32.const 1)))
+          (array.init_elem $many $passive (local.get $many) (i32.const 0) (i32.const 1) (i32.const 1))
+          (resume $c (i32.const 6) (array.get $many (local.get $many) (i32.const 0))))
+        (func (export "table.init") (result i32)
+          (table.init $table $passive (i32.const 0) (i32.const 1) (i32.const 1))
+          (resume $c (i32.const 6) (table.get $table (i32.const 0))))
+        (func (export "drop") (result i32) (elem.drop $passive) (i32.const 6)))"#
+    );
+    each_collector(&COLLECTORS, |config| {
+        let engine = Engine::new(&config).unwrap();
+        let [maker, module] = [&maker, &module].map(|text| Module::new(&engine, text).unwrap());
+        for name in ["array.new_elem", "array.init_elem", "table.init", "drop"] {
+            let mut store = Store::new(&engine, ());
+            let instance = Instance::new(&mut store, &maker, &[]).unwrap();
+            let make = instance.get_func(&mut store, "make").unwrap();
+            let mut results = [Val::I32(0)];
+            make.call(&mut store, &[], &mut results).unwrap();
+            let ty = make.ty(&store).result(0).unwrap();
+            let held = Global::new(&mut store, GlobalType::new(ty, Mutability::Const), results[0]).unwrap();
+            let instance = Instance::new(&mut store, &module, &[held.into()]).unwrap();
+            store.gc(None).unwrap();
+            let func = instance.get_func(&mut store, name).unwrap();
+            func.call(&mut store, &[], &mut results).unwrap();
+            assert_eq!(results[0].unwrap_i32(), 6, "{name}");
+            store.gc(None).unwrap();
+            assert_eq!(store.continuation_statistics().alive, usize::from(name == "drop"), "{name}");
+        }
+    });
+}
+
 /// A call that fails has not passed its arguments back.
 #[test]
 fn what_a_failed_call_got_stays() {
@@ -649,7 +753,7 @@ fn what_a_host_function_may_not_return_stays() {
     });
 }
 
-/// Without a heap of objects, and without a request: the number of continuations decides.
+/// Without a request, and without new objects: the number of continuations decides.
 #[test]
 fn abandoned_generators_take_no_memory() {
     let inlinings = [Inlining::No, Inlining::Yes];
