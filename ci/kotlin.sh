@@ -11,8 +11,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export RUST_BACKTRACE=0
 
-kotlin=2.4.20
-binaryen=132.0.0
+# shellcheck source=versions.env
+source ci/versions.env
 target=${CARGO_TARGET_DIR:-target}
 out=$target/kotlin
 npm=$out/npm

@@ -16,6 +16,8 @@ step cargo fmt --check --package wasmfx --package wasmfx-runtime --package wasmf
 for own in xtask benches/unpatched examples/embedder; do
     step cargo fmt --check --manifest-path $own/Cargo.toml
 done
+# What one of the tests runs.
+step cargo xtask c-programs --if-possible
 # The README's test command.
 step cargo xtask test
 # The tests have built the release CLI that this counts.

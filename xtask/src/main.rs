@@ -10,6 +10,7 @@
 //! | `prefixes.rs` | builds every prefix of the series |
 //! | `run.rs` | the commands that call cargo or the patched `wasmtime` |
 //! | `c_api.rs` | builds Wasmtime's C API |
+//! | `c_programs.rs` | builds the C programs with fibers |
 //! | `bench.rs` | runs the benchmarks of the suite and writes the report |
 //! | `results.rs` | what the suite measured, and its statistics; `benches/suite/schema.rs` has the form of the file |
 //! | `report.rs` | the report as Markdown |
@@ -20,6 +21,7 @@
 
 mod bench;
 mod c_api;
+mod c_programs;
 mod chart;
 mod instructions;
 mod kotlin;
@@ -69,6 +71,10 @@ enum Command {
     ///
     /// Needs cmake. See `docs/c-api.md`.
     CApi(c_api::CApiArgs),
+    /// Build the C programs in `examples/c/fiber`, for stack switching and for Asyncify, in `target/c-programs`
+    ///
+    /// Installs the C compiler and the optimizer there that it needs, from PyPI (python3) and npm (node).
+    CPrograms(c_programs::CProgramsArgs),
     /// Run all tests
     #[command(disable_help_flag = true)]
     Test {
@@ -117,6 +123,7 @@ fn main() -> ExitCode {
         Command::Setup { force } => setup::setup(force),
         Command::Wasmtime { args } => run::wasmtime(&args),
         Command::CApi(args) => c_api::c_api(&args),
+        Command::CPrograms(args) => c_programs::c_programs(&args),
         Command::Test { args } => run::test(&args),
         Command::Fuzz(args) => run::fuzz(&args),
         Command::Bench(args) => bench::bench(&args),

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -9,6 +10,17 @@ use std::process::{Command, ExitCode, Stdio};
 pub fn root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().expect("xtask lies in the root").to_path_buf()
+}
+
+/// Where the versions of the packages are that xtask and the scripts in `ci/` install, relative to the root.
+const VERSIONS: &str = "ci/versions.env";
+
+/// The version of a package: that of the line `package=version`.
+pub fn version(of: &str) -> Result<String> {
+    let text =
+        fs::read_to_string(root().join(VERSIONS)).with_context(|| format!("cannot read {VERSIONS}"))?;
+    let version = text.lines().find_map(|line| line.strip_prefix(of)?.strip_prefix('='));
+    Ok(version.with_context(|| format!("{VERSIONS} has no line `{of}=…`"))?.to_string())
 }
 
 /// The cargo that runs this program.
@@ -76,4 +88,20 @@ pub fn status(mut command: Command) -> Result<ExitCode> {
         Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         None => ExitCode::FAILURE,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        for package in ["binaryen", "kotlin", "ziglang"] {
+            let version = version(package).unwrap();
+            assert!(version.chars().all(|c| c.is_ascii_digit() || c == '.'), "{package} {version}");
+        }
+        assert!(version("node").unwrap_err().to_string().contains("`node=…`"));
+        // Not a part of a name.
+        assert!(version("kot").is_err());
+    }
 }

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wait4::Wait4;
 
-/// The script that compiles the programs. It also says with which versions.
+/// The script that compiles the programs.
 const SCRIPT: &str = "ci/kotlin.sh";
 
 /// The folder of the programs' sources.
@@ -84,8 +84,7 @@ impl Task {
 /// Builds the programs whose names contain `filter`, measures them in so many rounds, and keeps the results in a file.
 pub fn measure(filter: Option<&str>, rounds: usize, quick: bool) -> Result<Results> {
     let root = tools::root();
-    let script = fs::read_to_string(root.join(SCRIPT)).with_context(|| format!("cannot read {SCRIPT}"))?;
-    let (kotlin, binaryen) = (version(&script, "kotlin")?, version(&script, "binaryen")?);
+    let (kotlin, binaryen) = (tools::version("kotlin")?, tools::version("binaryen")?);
     // Before the long wait: what fails here fails early.
     let machine = Machine::this(None)?;
     let target = run::target_directory()?;
@@ -100,12 +99,6 @@ pub fn measure(filter: Option<&str>, rounds: usize, quick: bool) -> Result<Resul
     let again = "`cargo xtask bench --kotlin --from FILE` makes a section of them again";
     eprintln!("The results are in {}: {again}", file.display());
     Ok(results)
-}
-
-/// The version of `tool` in the text of the script: the line `tool=version`.
-fn version(script: &str, tool: &str) -> Result<String> {
-    let version = script.lines().find_map(|line| line.strip_prefix(tool)?.strip_prefix('='));
-    Ok(version.with_context(|| format!("{SCRIPT} has no line `{tool}=…`"))?.to_string())
 }
 
 /// The programs whose names contain `filter`, by name. The folder of each is in `built`.
@@ -251,19 +244,6 @@ fn difference(state_machine: &[u8], stack_switching: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions() {
-        let script = "# kotlin=1\nkotlin=2.4.20\nbinaryen=132.0.0\n";
-        assert_eq!(version(script, "kotlin").unwrap(), "2.4.20");
-        assert_eq!(version(script, "binaryen").unwrap(), "132.0.0");
-        assert!(version(script, "node").unwrap_err().to_string().contains("`node=…`"));
-        let script = fs::read_to_string(tools::root().join(SCRIPT)).unwrap();
-        for tool in ["kotlin", "binaryen"] {
-            let version = version(&script, tool).unwrap();
-            assert!(version.chars().all(|c| c.is_ascii_digit() || c == '.'), "{tool} {version}");
-        }
-    }
 
     #[test]
     fn programs() {
