@@ -1,13 +1,13 @@
 //! Runs every `examples/*.wat` with WASI, and compares what it prints with the `;;>` lines at its end.
 //! Every Rust example is run too, for its own checks. A file is a test: drop one in.
 
+#[path = "support/wasi.rs"]
+mod wasi;
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use wasmfx::wasmtime::{Engine, Linker, Module, Store};
-use wasmtime_wasi::WasiCtx;
-use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmfx::wasmtime::{Engine, Module};
 
 fn expected(source: &str) -> String {
     let lines = source.lines().filter_map(|line| line.strip_prefix(";;>"));
@@ -29,16 +29,9 @@ fn run(file: &Path) -> Result<(), Failed> {
     let text = |e: wasmfx::wasmtime::Error| format!("{e:?}");
     let engine = Engine::new(&wasmfx::config()).map_err(text)?;
     let module = Module::new(&engine, &source).map_err(text)?;
-    let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
-    p1::add_to_linker_sync(&mut linker, |context| context).map_err(text)?;
-    let stdout = MemoryOutputPipe::new(1 << 16);
-    let context = WasiCtx::builder().stdout(stdout.clone()).build_p1();
-    let mut store = Store::new(&engine, context);
-    let instance = linker.instantiate(&mut store, &module).map_err(text)?;
-    let start = instance.get_typed_func::<(), ()>(&mut store, "_start").map_err(text)?;
-    start.call(&mut store, ()).map_err(text)?;
-    drop(store);
-    let printed = String::from_utf8_lossy(&stdout.contents()).into_owned();
+    let ran = wasi::run(&engine, &module).map_err(text)?;
+    ran.ended.map_err(|error| format!("{error:?}\n{}", ran.stderr))?;
+    let printed = ran.stdout;
     if printed == expected {
         Ok(())
     } else {

@@ -140,28 +140,17 @@ impl Tools {
     }
 
     fn build_all(&self, programs: &[String]) -> Result<()> {
-        let shared = self.inputs(&[
-            "fiber.h",
-            "common.h",
-            "switching.c",
-            "switching.wat",
-            "asyncify.c",
-            "programs/check.h",
-        ])?;
-        let instructions = self.out.join("switching.wasm");
-        let stale: Vec<(&String, String)> = programs
-            .iter()
-            .map(|program| Ok((program, shared.clone() + &self.inputs(&[&format!("programs/{program}.c")])?)))
-            .filter(|inputs| match inputs {
-                Ok((program, inputs)) => {
-                    fs::read_to_string(self.stamp(program)).ok().as_ref() != Some(inputs)
-                }
-                Err(_) => true,
-            })
-            .collect::<Result<_>>()?;
+        let mut stale = Vec::new();
+        for program in programs {
+            let inputs = self.inputs(program)?;
+            if !fs::read_to_string(self.stamp(program)).is_ok_and(|built| built == inputs) {
+                stale.push((program, inputs));
+            }
+        }
         if stale.is_empty() {
             return Ok(());
         }
+        let instructions = self.out.join("switching.wasm");
         self.binaryen("wasm-as", |command| {
             command.args(FEATURES).arg(SWITCHING).arg(source("switching.wat")).arg("-o").arg(&instructions)
         })?;
@@ -184,12 +173,26 @@ impl Tools {
         })
     }
 
-    /// All that decides what becomes of these sources.
-    fn inputs(&self, names: &[&str]) -> Result<String> {
+    /// All that decides what becomes of a program: each source with its name and its length, the library and what programs share.
+    fn inputs(&self, program: &str) -> Result<String> {
+        let own = format!("programs/{program}.c");
+        let mut names = vec![own];
+        for (folder, extensions) in [("", &["c", "h", "wat"][..]), ("programs/", &["h"])] {
+            for entry in
+                fs::read_dir(source(folder)).with_context(|| format!("cannot read {SOURCES}/{folder}"))?
+            {
+                let name = entry?.file_name();
+                let extension = Path::new(&name).extension().and_then(OsStr::to_str);
+                if extension.is_some_and(|extension| extensions.contains(&extension)) {
+                    names.push(format!("{folder}{}", name.display()));
+                }
+            }
+        }
+        names.sort();
         let mut inputs = self.versions.clone();
         for name in names {
             let text =
-                fs::read_to_string(source(name)).with_context(|| format!("cannot read {SOURCES}/{name}"))?;
+                fs::read_to_string(source(&name)).with_context(|| format!("cannot read {SOURCES}/{name}"))?;
             inputs += &format!("== {name} {}\n{text}", text.len());
         }
         Ok(inputs)
