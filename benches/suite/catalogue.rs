@@ -29,6 +29,9 @@ pub(crate) struct Header {
     /// Whether its instructions are counted.
     #[serde(default)]
     pub(crate) micro: bool,
+    /// Whether it looks like programs that people write. The README begins with these.
+    #[serde(default)]
+    pub(crate) typical: bool,
     /// Whether there is a second benchmark of the same code, compiled with inlining.
     #[serde(default)]
     pub(crate) inlined: bool,
@@ -123,6 +126,7 @@ fn inlined(plain: &Benchmark) -> Benchmark {
         ),
         // As it was in the talk.
         talk: None,
+        typical: false,
         micro: false,
         ..plain.header.clone()
     };

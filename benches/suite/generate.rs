@@ -34,6 +34,7 @@ fn header(operation: String, size: u32) -> Header {
         floor: None,
         talk: None,
         micro: true,
+        typical: false,
         inlined: false,
     }
 }

@@ -20,6 +20,7 @@ impl Measured {
             operation: header.operation,
             size: header.size,
             talk: header.talk,
+            typical: header.typical,
             contestants: Vec::new(),
             left_out: Vec::new(),
         }

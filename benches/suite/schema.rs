@@ -48,6 +48,9 @@ pub(crate) struct Measured {
     pub(crate) size: u32,
     /// The gain of native over libcall in the talk of 2025, if the talk has this benchmark.
     pub(crate) talk: Option<f64>,
+    /// Whether the README begins with it.
+    #[serde(default)]
+    pub(crate) typical: bool,
     pub(crate) contestants: Vec<Samples>,
     #[serde(default)]
     pub(crate) left_out: Vec<LeftOut>,

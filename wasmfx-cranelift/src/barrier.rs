@@ -48,7 +48,8 @@ impl Barrier {
         let outer = cont.resume(env, builder);
         let barrier = Context(context).barrier(builder);
         cont.set_resume(env, builder, barrier);
-        // N5: the cache may say that a search begins farther out than the barrier.
+        // N5: the cache may say that a search begins farther out than the barrier. With the libcall backend, what this writes to
+        // has no meaning now (C5).
         cont.clear_handler_cache(env, builder);
         Barrier { current, outer: outer.0 }
     }

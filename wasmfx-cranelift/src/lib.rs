@@ -14,6 +14,7 @@
 //! | `frame.rs` | the frame that a resume leaves for a search |
 //! | `dispatch.rs` | from the outcome of a resume to the clause that was taken |
 //! | `heap.rs` | reads and writes of references in objects of the garbage collector |
+//! | `reach.rs` | which functions of a module may switch stacks |
 //! | `barrier.rs` | the end of a search for a handler at a call into another component |
 //! | `fingerprint.rs` | the sources that count in the fingerprint of compiled code |
 //! | `backend.rs` | the trait that a backend implements |
@@ -41,6 +42,7 @@ mod native;
 #[path = "no_native.rs"]
 mod native;
 mod operands;
+mod reach;
 #[cfg(test)]
 mod tests;
 mod usable;
@@ -53,6 +55,7 @@ pub use self::heap::FieldType;
 #[cfg(feature = "native")]
 pub use self::native::{Entry, EntryEnv, native_entry};
 pub use self::operands::Clause;
+pub use self::reach::functions_that_switch;
 pub use wasmfx_runtime::abi::{MAX_HOST_CALL_FRAME, MAX_TRAMPOLINE_FRAME, MAX_UNCHECKED_FRAME};
 
 use self::backend::BackendCompiler;

@@ -29,8 +29,8 @@
 //! * **L4.** A fiber is resumed only by the `resume` that runs its continuation, and suspends only to it.
 
 use crate::abi::{
-    ANY_CONTINUATION, Backend, INLINE_ARGS, SLOT_SIZE, VMContRef, VMControlContext, VMEntryState,
-    VMHandlerCache, VMHeapIdentity, VMPayloads, VMStackHeader,
+    ANY_CONTINUATION, Backend, INLINE_ARGS, SLOT_SIZE, VMBackendState, VMContRef, VMControlContext,
+    VMHeapIdentity, VMPayloads, VMStackHeader,
 };
 use crate::alloc;
 use crate::arch::Kept;
@@ -219,11 +219,10 @@ impl Continuation {
         self.vm.last_ancestor = ptr::null_mut();
         self.vm.parent_entry = ptr::null_mut();
         // With the libcall backend, `enter` installs this entry state when the next continuation starts. At that time no frame of
-        // Wasm is on the stack. If the continuation's function is a host function, no frame of Wasm ever will be.
-        self.vm.entry = VMEntryState::default();
-        // The search of a `switch` fills the cache for revision + 1. If the `switch` traps afterwards, this continuation ends
-        // with its old revision, and the first resume of the next continuation would make the cache valid (`native`, N5).
-        self.vm.handler_cache = VMHandlerCache::default();
+        // Wasm is on the stack. If the continuation's function is a host function, no frame of Wasm ever will be. With the native
+        // backend, the search of a `switch` fills the cache for revision + 1. If the `switch` traps afterwards, this continuation
+        // ends with its old revision, and the first resume of the next continuation would make the cache valid (`native`, N5).
+        self.vm.backend_state = VMBackendState::EMPTY;
         self.vm.func = ptr::null_mut();
         self.vm.caller_or_child = ptr::null_mut();
         self.vm.values = VMPayloads { data: ptr::null_mut(), length: 0, capacity: 0 };

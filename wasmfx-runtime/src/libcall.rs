@@ -122,8 +122,11 @@ pub(crate) unsafe fn resume_ready<H: Host>(
     // * Of `finish`: 1: `link` made `last` a running continuation; 2: `resume` of the fiber has returned `Ok`; 3: this
     //   function's 4; 4: this function's 5.
     unsafe {
-        let parent_entry: *mut VMEntryState =
-            if VMContRef::is_continuation(parent) { &raw mut (*parent).entry } else { &raw mut initial };
+        let parent_entry: *mut VMEntryState = if VMContRef::is_continuation(parent) {
+            &raw mut (*parent).backend_state.entry
+        } else {
+            &raw mut initial
+        };
         *parent_entry = host.entry();
 
         loop {
@@ -351,7 +354,7 @@ unsafe fn enter<H: Host>(host: &mut H, inner: NonNull<Continuation>) {
     unsafe {
         host.set_current(inner.as_ptr().cast());
         host.set_stack_limit((*inner.as_ptr()).vm.stack_limit);
-        host.set_entry(&(*inner.as_ptr()).vm.entry);
+        host.set_entry(&(*inner.as_ptr()).vm.backend_state.entry);
         check::active_chain(Backend::Libcall, inner.as_ptr().cast());
     }
 }
@@ -406,7 +409,7 @@ pub(crate) unsafe fn capture<H: Host>(
     unsafe {
         let this = &mut *inner.as_ptr();
         this.control = VMControlContext { sp: registers.expose_provenance(), fp: 0, pc: 0 };
-        this.entry = host.entry();
+        this.backend_state.entry = host.entry();
         this.last_ancestor = last.as_ptr().cast();
         this.values = VMPayloads { data: payload, length: 0, capacity };
         let obj = VMContObj { contref: inner, revision: this.revision };

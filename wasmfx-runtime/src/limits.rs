@@ -4,7 +4,7 @@ use crate::abi::{MAX_HOST_CALL_FRAME, SLOT_SIZE};
 
 /// The most continuations that a store may hold, unless the engine's configuration says otherwise.
 ///
-/// A fresh continuation costs 320 bytes (`cont.rs` asserts this), and 8 to 16 in a table. If its function has more than three
+/// A fresh continuation costs 320 bytes (`cont.rs` asserts this), and 8 to 16 in a table. If its function has more than four
 /// parameters or results, the continuation costs 16 bytes more for each of them, whichever are more. Without a limit, a program
 /// that keeps continuations takes all memory of the host.
 pub const MAX_CONTINUATIONS: u32 = 1 << 21;

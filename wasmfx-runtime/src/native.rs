@@ -38,32 +38,40 @@
 //!   catches the exception, the parent raises the exception again at the `resume` that runs that stack.
 //! * **N5, handler caches.** While a continuation C runs and `handler_cache.revision` is its revision, `handler_cache.last` is
 //!   C or one of its ancestors, L. None of the resumes that run the stacks from C up to, but without, L has a clause for
-//!   `handler_cache.key`, and none of their frames is a barrier. So a search by C may begin with the resume that runs L.
+//!   `handler_cache.key` or for `handler_cache.other_key`, and none of their frames is a barrier. So a search by C for one of these
+//!   may begin with the resume that runs L.
 //!
-//! Why N5 holds. A search by C that ends at L fills the cache. The search notes the revision that C will have once C is resumed:
+//! Why N5 holds. A search by C that ends at L fills the cache, and notes the revision that C will have once C is resumed:
 //!
 //! ```text
-//!   the search      C --> B --> L --> resume with the clause      C.revision = r, cache.revision = r + 1
-//!   captured        C --> B --> L                                 C.revision = r
-//!   resumed         C --> B --> L --> another resume              C.revision = r + 1: the cache holds
+//!   the search for $t    C --> B --> L --> resume with the clause      C.revision = r,     cache: $t, L, r + 1
+//!   captured             C --> B --> L                                 C.revision = r
+//!   resumed              C --> B --> L --> another resume              C.revision = r + 1: the cache holds
+//!   the search for $u    C --> B --> L --> the same resume             C.revision = r + 1, cache: $u, other $t, L, r + 2
 //! ```
+//!
+//! If the cache held before the search and named the same L, the one of the two keys that was not searched for stays, as
+//! `other_key`; otherwise `other_key` is zero. The key may stay, because the stacks from C up to, but without, L have the same
+//! resumes before the capture and after it.
 //!
 //! The stacks from C to L are spliced back as they were. L alone gets another resume, and the next search begins with that one.
 //! The cache would be wrong if a stack M from C up to, but without, L got another resume while C keeps its revision.
 //!
 //! 1. C itself is captured once more, or ends. Then its next resume changes its revision. A trap may end C between its search and
-//!    the capture. Then the runtime clears the `key`.
+//!    the capture. Then the runtime clears the cache.
 //! 2. M was the last stack of a capture by another continuation X, which C, or what C runs, has resumed:
 //!
 //!    ```text
 //!      X --> ... --> C --> ... --> M --> resume with the clause for X
 //!    ```
 //!
-//!    * X searched stack by stack. That search came through C, and a search clears the `key` of each stack that it comes to.
-//!    * X began beyond C, because the cache of X said so. The search that filled that cache came through C and cleared the
-//!      `key` of C. C has not been the innermost stack since: X would have been captured or have ended in between, and the
-//!      cache of X would not hold. So C has not filled its cache again.
-//! 3. Compiled code puts a barrier on the current stack, and clears the `key` of that stack. No search goes past a barrier.
+//!    * X searched stack by stack. That search came through C, and a search clears the `revision` of the cache of each stack that
+//!      it comes to.
+//!    * X began beyond C, because the cache of X said so. The cache of X has been filled again and again since a search by X came
+//!      to C and cleared the cache of C; each time X was captured, and then resumed, with C in between. C has not been the
+//!      innermost stack since: X would have been captured without C, or have ended, and the cache of X would not hold. So C
+//!      has not filled its cache again.
+//! 3. Compiled code puts a barrier on the current stack, and clears the cache of that stack. No search goes past a barrier.
 //!    Compiled code removes the barrier before that stack is captured or ends.
 
 use crate::abi::{

@@ -128,8 +128,8 @@ impl HostSuspend {
             }
             let mut cont = inner;
             loop {
-                // N5: a search clears the key of each stack that it comes to.
-                (*cont).handler_cache.key = 0;
+                // N5: a search clears the cache of each stack that it comes to.
+                (*cont).backend_state.handler_cache.revision = 0;
                 if cont == last {
                     break;
                 }

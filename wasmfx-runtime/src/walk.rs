@@ -98,7 +98,7 @@ pub unsafe fn suspended_stacks(
                 let entry_fp = VMStackHeader::entry_fp((*cont.as_ptr()).stack);
                 left_at(left_by_wasm(cont.as_ref()), entry_fp)
             }
-            Backend::Libcall => (*cont.as_ptr()).entry,
+            Backend::Libcall => (*cont.as_ptr()).backend_state.entry,
         };
         let mut next = Some((innermost, cont.as_ptr()));
         std::iter::from_fn(move || {
@@ -197,7 +197,7 @@ pub unsafe fn suspended_values(
             next = (this != last).then_some(((*this).parent, parent_left_at(backend, this)));
             Some(match backend {
                 Backend::Native => left_at..VMStackHeader::entry_fp((*this).stack),
-                Backend::Libcall => left_at..(*this).entry.entry_fp.max(left_at),
+                Backend::Libcall => left_at..(*this).backend_state.entry.entry_fp.max(left_at),
             })
         })
     }

@@ -152,3 +152,51 @@
     (unreachable)))
 (assert_return (invoke "run") (i64.const 142142142))
 (assert_return (invoke "run") (i64.const 142142142))
+
+;; Two tags in turn, both handled far out and at the same resume. Then one of them moves inwards, and back outwards: what the
+;; suspending continuation knows of that tag is not valid any more.
+(module
+  (type $ft (func)) (type $ct (cont $ft))
+  (tag $p (param i32)) (tag $q (param i32))
+  (global $seen (mut i64) (i64.const 0))
+  (global $held (mut (ref null $ct)) (ref.null $ct))
+  (elem declare func $leaf $below $inner)
+  (func $note (param $who i32)
+    (global.set $seen (i64.add (i64.mul (global.get $seen) (i64.const 10)) (i64.extend_i32_u (local.get $who)))))
+  (func $leaf
+    (loop $l
+      (suspend $p (i32.const 1))
+      (suspend $q (i32.const 2))
+      (br $l)))
+  ;; Between the leaf and all handlers.
+  (func $below (resume $ct (cont.new $ct (ref.func $leaf))))
+  ;; Takes $q by itself, three times, and leaves $p to whoever runs it. Then it lets the outer one have both again.
+  (func $inner (local $n i32) (local $k (ref null $ct))
+    (local.set $k (global.get $held))
+    (loop $l
+      (block $on_q (result i32 (ref $ct))
+        (resume $ct (on $q $on_q) (local.get $k))
+        (unreachable))
+      (local.set $k)
+      (call $note (i32.add (i32.const 4)))
+      (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 3))))
+    (resume $ct (local.get $k)))
+  (func (export "run") (result i64) (local $k (ref null $ct)) (local $n i32)
+    (global.set $seen (i64.const 0))
+    (local.set $k (cont.new $ct (ref.func $below)))
+    (loop $l
+      (block $on_q (result i32 (ref $ct))
+        (block $on_p (result i32 (ref $ct))
+          (resume $ct (on $p $on_p) (on $q $on_q) (local.get $k))
+          (unreachable)))
+      (local.set $k)
+      (call $note)
+      ;; After 1 2 1 2 1: $q is next, and $inner is there first.
+      (if (i32.eq (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5))
+        (then
+          (global.set $held (local.get $k))
+          (local.set $k (cont.new $ct (ref.func $inner)))))
+      (br_if $l (i32.lt_u (local.get $n) (i32.const 12))))
+    (global.get $seen)))
+(assert_return (invoke "run") (i64.const 121216161612121))
+(assert_return (invoke "run") (i64.const 121216161612121))

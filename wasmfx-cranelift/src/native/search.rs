@@ -2,7 +2,7 @@
 
 use super::engine::native;
 use crate::env::{FuncEnv, Trap};
-use crate::view::{ClauseKind, ContRef, ResumeFrame};
+use crate::view::{ClauseKind, ContRef, HandlerCache, ResumeFrame};
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, condcodes::IntCC, types::I32};
 use cranelift_frontend::FunctionBuilder;
 
@@ -33,7 +33,8 @@ pub(super) struct Found {
 ///   |             |      | (on $t ..)  |     | (on $u ..)  |     +-------------+
 ///   +-------------+      +-------------+     +-------------+       1. h.resume, in g: $u is not $t
 ///                                              2. g.resume, in f: found. last = g, frame = that in f, clause = 0
-///                                              3. h.handler_cache: for $t, begin with g.resume
+///                                              3. h.handler_cache: for $t, begin with g.resume. What h knew of
+///                                                 another tag stays if that search ended at g, too
 /// ```
 ///
 /// ```text
@@ -114,7 +115,7 @@ fn search_stacks(
         ClauseKind::Suspend => tag,
         ClauseKind::Switch => builder.ins().bor_imm_s(tag, 1),
     };
-    let begin = current.cached_handler(env, builder, key);
+    let (cache, begin) = HandlerCache::read(env, builder, current, key);
     builder.ins().jump(stack, &[BlockArg::Value(begin.0)]);
 
     builder.switch_to_block(stack);
@@ -131,7 +132,7 @@ fn search_stacks(
     builder.switch_to_block(taken);
     // N5: this stack gets another `resume`, and keeps its revision unless it is the current one. So its own cache must not hold.
     cont.clear_handler_cache(env, builder);
-    current.set_handler_cache(env, builder, key, cont);
+    cache.update(env, builder, current, key, cont);
     let bytes = builder.ins().isub(at, first);
     let number = builder.ins().ushr_imm_u(bytes, i64::from(size_of::<u64>().trailing_zeros()));
     let number = builder.ins().ireduce(I32, number);

@@ -2,7 +2,7 @@
 
 use super::*;
 use cranelift_codegen::ir::Block;
-use wasmfx_runtime::abi::{KEPT, RETURNED, offsets};
+use wasmfx_runtime::abi::{INLINE_ARGS, KEPT, RETURNED, offsets};
 
 /// An engine whose `VMFuncRef`s have the code at offset 0 and the context at 8. The continuation context is at offset 16 of an
 /// instance's.
@@ -181,8 +181,9 @@ fn a_continuation_that_returned_joins_the_lists() {
 
 #[test]
 fn a_continuation_is_kept_for_the_runtime() {
-    // A buffer for four arguments, and an engine that has to know of each end.
-    for code in [Code::new(4, 1, false), Code::new(0, 1, true), Code::new(4, 1, true)] {
+    // A buffer for the arguments, and an engine that has to know of each end.
+    let many = INLINE_ARGS + 1;
+    for code in [Code::new(many, 1, false), Code::new(0, 1, true), Code::new(many, 1, true)] {
         let switches = code.switches();
         assert!(matches!(switches[..], [(KEPT, _)]), "{switches:?}\n{}", code.func);
         assert_eq!(code.context, None);
@@ -192,7 +193,7 @@ fn a_continuation_is_kept_for_the_runtime() {
 
 #[test]
 fn arguments_and_results_are_where_the_resume_has_them() {
-    for (params, inline) in [(3, true), (4, false)] {
+    for (params, inline) in [(INLINE_ARGS, true), (INLINE_ARGS + 1, false)] {
         let code = Code::new(params, 2, false);
         let call = instructions(&code.func)
             .find(|inst| code.func.dfg.insts[*inst].opcode() == Opcode::CallIndirect)

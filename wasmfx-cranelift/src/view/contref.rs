@@ -134,6 +134,6 @@ impl ContRef {
     /// Clears the handler cache, so that a search by this continuation begins at its own `resume` (`wasmfx_runtime::native`, N5).
     pub(crate) fn clear_handler_cache(self, env: &mut dyn Memory, builder: &mut FunctionBuilder<'_>) {
         let null = builder.ins().iconst(env.pointer_type(), 0);
-        self.store(env, builder, null, offsets::VMCONTREF_HANDLER_CACHE_KEY);
+        self.store(env, builder, null, offsets::VMCONTREF_HANDLER_CACHE_REVISION);
     }
 }

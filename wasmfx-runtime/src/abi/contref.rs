@@ -2,11 +2,12 @@
 
 use super::frame::VMResumeFrame;
 use super::stack::VMStackHeader;
+use core::fmt;
 use core::ptr::{self, NonNull};
 
 /// The number of values on their way into or out of a continuation that its `VMContRef` has room for. With this number a
 /// `VMContRef` takes exactly four cache lines. Most switches pass fewer values.
-pub const INLINE_ARGS: usize = 3;
+pub const INLINE_ARGS: usize = 4;
 
 /// A reference to a continuation, as Wasm code holds it.
 ///
@@ -169,12 +170,8 @@ pub struct VMContRef {
     /// The entry state of the parent's stack. Running, libcall backend.
     pub parent_entry: *mut VMEntryState,
 
-    /// The entry state of this stack while another stack is on top. Running and suspended, libcall backend.
-    pub entry: VMEntryState,
-
-    /// Where the continuation's last search found its handler, if that was not the first clause of the frame that runs the
-    /// continuation. Running and suspended, native backend; otherwise without meaning.
-    pub handler_cache: VMHandlerCache,
+    /// State that only one backend has. Running and suspended.
+    pub backend_state: VMBackendState,
 
     /// The memory of `values`, if the values fit: while the continuation is fresh, and with the native backend also while it is
     /// suspended. With the native backend a payload that the continuation suspends with is here too, if it fits.
@@ -185,13 +182,49 @@ pub struct VMContRef {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VMHandlerCache {
-    /// The address of the tag that was searched for, plus 1 if the search was a `switch`'s. Zero if nothing is known.
+    /// The address of the tag that was searched for last, plus 1 if the search was a `switch`'s.
     pub key: usize,
-    /// The continuation or one of its ancestors, L. No `resume` between the continuation and L has a clause of that kind for the
-    /// tag. A search may begin with the `resume` that runs L.
+    /// As `key`, of another search that ended at `last`. Zero if there was none.
+    pub other_key: usize,
+    /// The continuation or one of its ancestors, L. No `resume` between the continuation and L has a clause for `key` or
+    /// `other_key`. A search for these may begin with the `resume` that runs L.
     pub last: usize,
-    /// The revision of the continuation for which `key` and `last` hold.
+    /// The revision of the continuation for which the other fields hold. Zero if they do not: a continuation that runs has a
+    /// higher one. The initial stack has revision 0, and its keys are 0, which no search looks for.
     pub revision: usize,
+}
+
+/// State that only one backend has. The states of the two backends share their memory. All fields of both are numbers, so that
+/// each can be read whatever was written.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union VMBackendState {
+    /// Libcall backend: the entry state of this stack while another stack is on top.
+    pub entry: VMEntryState,
+    /// Native backend: where the continuation's last searches found their handlers, if that was not the first clause of the frame
+    /// that runs the continuation.
+    pub handler_cache: VMHandlerCache,
+}
+
+impl VMBackendState {
+    /// No frame of Wasm on the stack, and no handler known.
+    pub const EMPTY: VMBackendState = VMBackendState {
+        entry: VMEntryState {
+            entry_fp: 0,
+            entry_sp: 0,
+            entry_trap_handler: 0,
+            exit_trampoline_fp: 0,
+            exit_pc: 0,
+        },
+    };
+}
+// `EMPTY` is both states.
+const _: () = assert!(size_of::<VMHandlerCache>() <= size_of::<VMEntryState>());
+
+impl fmt::Debug for VMBackendState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VMBackendState").finish_non_exhaustive()
+    }
 }
 
 impl VMContRef {
@@ -211,14 +244,7 @@ impl VMContRef {
         throws: 0,
         stack: ptr::null_mut(),
         parent_entry: ptr::null_mut(),
-        entry: VMEntryState {
-            entry_fp: 0,
-            entry_sp: 0,
-            entry_trap_handler: 0,
-            exit_trampoline_fp: 0,
-            exit_pc: 0,
-        },
-        handler_cache: VMHandlerCache { key: 0, last: 0, revision: 0 },
+        backend_state: VMBackendState::EMPTY,
         args: [0; INLINE_ARGS],
     };
 

@@ -32,9 +32,11 @@
 //!                      | bound_types              types of bound values      |
 //!                      +-----------------------------------------------------+ 128
 //!                      | stack                    top of its stack (native)  |
-//!                      | parent_entry, entry      where its frames end       |
-//!                      | handler_cache            see N5                     |
-//!                      +-----------------------------------------------------+ 208
+//!                      | parent_entry             where its parent's frames  |
+//!                      |                          end (libcall)              |
+//!                      | backend_state: entry     where its frames end, or   |
+//!                      |   handler_cache          see N5 (native)            |
+//!                      +-----------------------------------------------------+ 192
 //!                      | args                     values, if they are few    |
 //!                      +-----------------------------------------------------+ 256
 //!
@@ -50,8 +52,8 @@
 //! ```
 //!
 //! A switch without values reads and writes the first two cache lines. Payloads that fit lie in `args`, in the last one. The
-//! handler cache lies across the last two, and a search reads it only if the first clause does not match. The rest of the third
-//! line is for starting a continuation, for host calls, which look up the stack, and for tracing.
+//! handler cache is in the third, and a search reads it only if the first clause does not match. The rest of the third line is for
+//! starting a continuation, for host calls, which look up the stack, and for tracing.
 //!
 //! The chain of running stacks ends at `initial`: a [`VMContRef`] that stands for the stack on which the host entered Wasm.
 //! `initial` is no continuation. Its `parent` is null. Its `resume` is the store's barrier, so that a search for a handler ends
@@ -91,7 +93,8 @@
 //! * **C5, barriers.** A search for a handler ends at a stack whose `resume` is the store's `barrier`. The `resume` of the
 //!   initial stack is always the barrier. That of a continuation is the barrier while the frame of an adapter between two
 //!   components, or of a call to a resource's destructor, is on its stack. Compiled code puts the barrier on the current stack,
-//!   and clears the handler cache of that stack (N5).
+//!   and clears the handler cache of that stack (N5). With the libcall backend this clears a part of the stack's `backend_state.entry`, which
+//!   has no meaning while the stack is on top.
 
 mod context;
 mod contref;
@@ -104,8 +107,8 @@ mod stack;
 
 pub use self::context::{Backend, VMContinuationContext, VMSavedEntry};
 pub use self::contref::{
-    INLINE_ARGS, VMContObj, VMContRef, VMContState, VMControlContext, VMEntryState, VMHandlerCache,
-    VMPayloads,
+    INLINE_ARGS, VMBackendState, VMContObj, VMContRef, VMContState, VMControlContext, VMEntryState,
+    VMHandlerCache, VMPayloads,
 };
 pub use self::fingerprint::{
     FINGERPRINT, TRANSLATION, fingerprint, fingerprint_of_sources, fingerprints, with_fingerprint,

@@ -40,10 +40,11 @@ offsets! {
     VMCONTREF_CHILD: VMContRef, caller_or_child = 112;
     VMCONTREF_BOUND_TYPES: VMContRef, bound_types = 120;
     VMCONTREF_STACK: VMContRef, stack = 128;
-    VMCONTREF_HANDLER_CACHE_KEY: VMContRef, handler_cache.key = 184;
-    VMCONTREF_HANDLER_CACHE_LAST: VMContRef, handler_cache.last = 192;
-    VMCONTREF_HANDLER_CACHE_REVISION: VMContRef, handler_cache.revision = 200;
-    VMCONTREF_ARGS: VMContRef, args = 208;
+    VMCONTREF_HANDLER_CACHE_KEY: VMContRef, backend_state.handler_cache.key = 144;
+    VMCONTREF_HANDLER_CACHE_OTHER_KEY: VMContRef, backend_state.handler_cache.other_key = 152;
+    VMCONTREF_HANDLER_CACHE_LAST: VMContRef, backend_state.handler_cache.last = 160;
+    VMCONTREF_HANDLER_CACHE_REVISION: VMContRef, backend_state.handler_cache.revision = 168;
+    VMCONTREF_ARGS: VMContRef, args = 192;
 
     VMCONTINUATIONCONTEXT_FREE: VMContinuationContext, free = 0;
     VMCONTINUATIONCONTEXT_STACKS: VMContinuationContext, stacks = 8;
