@@ -1,9 +1,11 @@
-//! `cargo xtask bench`: runs the suite beside Wasmtime as published and V8, or the Kotlin programs in both forms, and writes
-//! the report.
+//! `cargo xtask bench`: runs the suite beside Wasmtime as published and V8, or the programs of a set in all their forms, and
+//! writes the report.
 
 use crate::schema::{Machine, Results, UNPATCHED, V8, variable};
-use crate::{chart, kotlin, report, run, setup, tools};
+use crate::{chart, programs, report, run, setup, tools};
 use anyhow::{Context, Result, bail, ensure};
+use programs::report::Parts;
+use programs::{C, KOTLIN, Set};
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
@@ -15,17 +17,15 @@ use std::process::{Command, ExitCode};
 const REPORT: &str = "benches/REPORT.md";
 /// The chart, beside it.
 const CHART: &str = "benches/report.svg";
-/// The chart of the Kotlin programs, beside it.
-const KOTLIN_CHART: &str = "benches/kotlin.svg";
 
-/// How many rounds of the Kotlin programs there are, unless the user says how many.
-const ROUNDS: NonZero<usize> = NonZero::new(5).unwrap();
+/// How many rounds of a set's programs there are, unless the user says how many: each of two or three forms goes first equally often.
+const ROUNDS: NonZero<usize> = NonZero::new(6).unwrap();
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// Only benchmarks or Kotlin programs with this in their names: prints the tables, and writes no report
+    /// Only benchmarks, or Kotlin or C programs, with this in their names: prints the tables, and writes no report
     filter: Option<String>,
-    /// Few samples (of the Kotlin programs, one round), and without criterion's own measurements: prints the tables, and
+    /// Few samples (of Kotlin and C programs, one round), and without criterion's own measurements: prints the tables, and
     /// writes no report
     #[arg(long)]
     quick: bool,
@@ -41,17 +41,38 @@ pub struct BenchArgs {
     /// once with the native backend, and runs the programs at their size `large`. A round runs each program in both
     /// forms. Writes the section "Kotlin" of `benches/REPORT.md` and `benches/kotlin.svg`, and leaves the rest of the
     /// report as it is. A run without this option leaves that section as it is. `--node` has no effect on this.
-    #[arg(long)]
+    #[arg(long, group = "set")]
     kotlin: bool,
-    /// How many rounds of the Kotlin programs
-    #[arg(long, value_name = "N", default_value_t = ROUNDS, requires = "kotlin", conflicts_with_all = ["quick", "from"])]
+    /// Measure the C programs instead, with Asyncify and with stack switching: CPU time, peak memory and size of code
+    ///
+    /// Builds the programs of `examples/c/fiber` as `cargo xtask c-programs` does (python3 and npm), and compiles each
+    /// module with the native backend, the one for stack switching also with `-C inlining=y`. Runs each program at the size
+    /// that the line ` * Large: OPTION... N` of its source names, and leaves out a program without one. Writes the section "C" of
+    /// `benches/REPORT.md` and `benches/c.svg`. The rest is as with `--kotlin`.
+    #[arg(long, group = "set")]
+    c: bool,
+    /// How many rounds of the Kotlin or C programs
+    #[arg(long, value_name = "N", default_value_t = ROUNDS, requires = "set", conflicts_with_all = ["quick", "from"])]
     rounds: NonZero<usize>,
+}
+
+impl BenchArgs {
+    /// The set to measure instead of the suite.
+    fn set(&self) -> Option<&'static Set> {
+        if self.kotlin {
+            Some(&KOTLIN)
+        } else if self.c {
+            Some(&C)
+        } else {
+            None
+        }
+    }
 }
 
 /// Measures, and writes the report.
 pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
-    if args.kotlin {
-        return bench_kotlin(args);
+    if let Some(set) = args.set() {
+        return bench_programs(args, set);
     }
     let results = match &args.from {
         Some(file) => Results::read(file)?,
@@ -73,21 +94,21 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Measures the Kotlin programs, and writes their section of the report.
-fn bench_kotlin(args: &BenchArgs) -> Result<ExitCode> {
+/// Measures the programs of a set, and writes their section of the report.
+fn bench_programs(args: &BenchArgs, set: &Set) -> Result<ExitCode> {
     let filter = args.filter.as_deref();
     let results = match &args.from {
-        Some(file) => kotlin::Results::read(file)?,
+        Some(file) => programs::Results::read(file, set)?,
         None => {
             let rounds = if args.quick { 1 } else { args.rounds.get() };
-            kotlin::measure(filter, rounds, args.quick)?
+            programs::measure(set, filter, rounds, args.quick)?
         }
     };
     match filter {
-        Some(filter) => print!("{}", kotlin::report::times(&results.only(filter)?)),
+        Some(filter) => print!("{}", programs::report::tables(set, &results.only(filter)?)),
         // One round is no report.
-        None if results.quick => print!("{}", kotlin::report::times(&results)),
-        None => write_kotlin(&tools::root(), &results)?,
+        None if results.quick => print!("{}", programs::report::tables(set, &results)),
+        None => write_programs(&tools::root(), set, &results)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -147,13 +168,13 @@ fn v8_version(node: &PathBuf) -> Result<String> {
 /// Writes the report, the chart, and the README's part of them.
 fn write(root: &Path, results: &Results) -> Result<()> {
     let readme = fs::read_to_string(root.join("README.md")).context("cannot read README.md")?;
-    // The Kotlin programs are measured by other runs: the new report has the old one's section of them.
+    // The programs of sets are measured by other runs: the new report has the old one's sections of them.
     let old = match fs::read_to_string(root.join(REPORT)) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         old => old.with_context(|| format!("cannot read {REPORT}"))?,
     };
-    let kotlin = kotlin::report::split(&old).1;
-    let report = kotlin::report::join(&report::report(results, &file_name(CHART)?), kotlin);
+    let suite = report::report(results, &file_name(CHART)?);
+    let report = Parts::of(&old).with_suite(&suite).report();
     // All is made before anything is written.
     let files = [
         (REPORT, report),
@@ -163,14 +184,14 @@ fn write(root: &Path, results: &Results) -> Result<()> {
     write_files(root, &files)
 }
 
-/// Writes the report's section of the Kotlin programs, and its chart.
-fn write_kotlin(root: &Path, results: &kotlin::Results) -> Result<()> {
+/// Writes the report's section of a set, and its chart.
+fn write_programs(root: &Path, set: &Set, results: &programs::Results) -> Result<()> {
     let old = fs::read_to_string(root.join(REPORT))
         .with_context(|| format!("cannot read {REPORT}: `cargo xtask bench` writes it"))?;
-    let section = kotlin::report::section(results, &file_name(KOTLIN_CHART)?);
-    let files =
-        [(REPORT, kotlin::report::join(&old, &section)), (KOTLIN_CHART, kotlin::chart::svg(results)?)];
-    write_files(root, &files)
+    let chart = format!("benches/{}.svg", set.option);
+    let section = programs::report::section(set, results, &file_name(&chart)?);
+    let report = Parts::of(&old).with_section(set, &section).report();
+    write_files(root, &[(REPORT, report), (&chart, programs::chart::svg(set, results)?)])
 }
 
 /// The name of a chart, as a report beside it refers to it.
@@ -191,9 +212,26 @@ fn write_files(root: &Path, files: &[(&str, String)]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
 
     #[test]
-    fn programs() {
+    fn sets() {
+        #[derive(Parser)]
+        struct Cli {
+            #[command(flatten)]
+            args: BenchArgs,
+        }
+        let parse = |args: &[&str]| Cli::try_parse_from([&["bench"], args].concat()).map(|cli| cli.args);
+        let option = |args: &[&str]| parse(args).unwrap().set().map(|set| set.option);
+        assert_eq!(option(&[]), None);
+        assert_eq!(option(&["--kotlin", "--rounds", "3"]), Some("kotlin"));
+        assert_eq!(option(&["--c", "ring", "--quick"]), Some("c"));
+        assert!(parse(&["--c", "--kotlin"]).is_err(), "only one set at a time");
+        assert!(parse(&["--rounds", "3"]).is_err(), "the suite has no rounds");
+    }
+
+    #[test]
+    fn nodes() {
         assert_eq!(program(&"node".into()).unwrap(), Path::new("node"));
         assert!(program(&"src/../Cargo.toml".into()).unwrap().is_absolute());
         assert!(program(&"no/such/node".into()).is_err());
@@ -212,14 +250,14 @@ mod tests {
         write(&root, &results()).unwrap();
         let [report, chart, readme] =
             [REPORT, CHART, "README.md"].map(|path| fs::read_to_string(root.join(path)).unwrap());
-        let kotlin = kotlin::Results::parse(kotlin::SAMPLE).unwrap();
-        write_kotlin(&root, &kotlin).unwrap();
+        let kotlin = programs::Results::parse(programs::KOTLIN_SAMPLE, &KOTLIN).unwrap();
+        write_programs(&root, &KOTLIN, &kotlin).unwrap();
         // The suite again: it leaves the section.
         write(&root, &results()).unwrap();
         let [both, kotlin_chart] =
-            [REPORT, KOTLIN_CHART].map(|path| fs::read_to_string(root.join(path)).unwrap());
+            [REPORT, "benches/kotlin.svg"].map(|path| fs::read_to_string(root.join(path)).unwrap());
         fs::remove_file(root.join(REPORT)).unwrap();
-        assert!(write_kotlin(&root, &kotlin).is_err(), "a section was written without a report");
+        assert!(write_programs(&root, &KOTLIN, &kotlin).is_err(), "a section was written without a report");
         fs::remove_dir_all(&root).unwrap();
         assert!(
             both.starts_with(&report) && both.contains("](kotlin.svg)") && kotlin_chart.starts_with("<svg")

@@ -8,6 +8,9 @@
 //!                                     +---wasm-opt --asyncify -O3--> asyncify.opt.wasm
 //! ```
 //!
+//! Before the last step `wasm-metadce` removes all exports but those that WASI asks for: wasm-opt inlines no function that is called
+//! once if somebody else could call it.
+//!
 //! `switching.debug.wasm` and `asyncify.debug.wasm` are made as the forms without further name, with `FIBER_DEBUG`.
 
 use crate::{run, tools};
@@ -20,6 +23,9 @@ use std::sync::Mutex;
 
 /// The library and its programs, relative to the root.
 const SOURCES: &str = "examples/c/fiber";
+
+/// The folder of what is built, relative to cargo's target folder. It has a folder for each program.
+pub const BUILT: &str = "c-programs";
 
 /// No more of WebAssembly than Wasmtime has: wasm-opt would use the rest too.
 const FEATURES: [&str; 9] = [
@@ -39,6 +45,12 @@ const SWITCHING: &str = "--enable-stack-switching";
 const ASYNCIFY: [&str; 2] = ["--asyncify", "--pass-arg=asyncify-ignore-imports"];
 /// What changes types, which stack switching has more of than other programs.
 const TYPES: [&str; 5] = ["--closed-world", "--unsubtyping", "--gufa", "--type-merging", "-O3"];
+/// What a program is left with: `wasm-metadce` takes a graph in which `outside` reaches the exports that are used.
+const EXPORTS: &str = r#"[
+    {"name": "outside", "reaches": ["start", "memory"], "root": true},
+    {"name": "start", "export": "_start"},
+    {"name": "memory", "export": "memory"}
+]"#;
 const COMPILE: [&str; 7] =
     ["-target", "wasm32-wasi", "-O3", "-Wall", "-Wextra", "-Werror", "-Wl,--strip-debug"];
 
@@ -58,8 +70,7 @@ pub struct CProgramsArgs {
 /// Builds the programs, and says where they are.
 pub fn c_programs(args: &CProgramsArgs) -> Result<ExitCode> {
     let programs = programs(&args.programs)?;
-    let out = run::target_directory()?.join("c-programs");
-    fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    let out = run::target_directory()?.join(BUILT);
     let tools = match Tools::find(&out) {
         Ok(tools) => tools,
         Err(error) if args.if_possible => {
@@ -71,6 +82,11 @@ pub fn c_programs(args: &CProgramsArgs) -> Result<ExitCode> {
     tools.build_all(&programs)?;
     println!("{}", out.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds programs in this folder. It fails if the tools cannot be had.
+pub fn build(out: &Path, programs: &[String]) -> Result<()> {
+    Tools::find(out)?.build_all(programs)
 }
 
 /// The names of all programs, or of those that were asked for.
@@ -104,6 +120,7 @@ struct Tools {
 impl Tools {
     /// Installs what is not there yet.
     fn find(out: &Path) -> Result<Tools> {
+        fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
         let (zig, binaryen) = (tools::version("ziglang")?, tools::version("binaryen")?);
         let python = out.join("python");
         install(&python, &zig, || {
@@ -134,7 +151,8 @@ impl Tools {
             python: python.join("bin/python"),
             binaryen: npm.join("node_modules/.bin"),
             versions: format!(
-                "ziglang {zig}, binaryen {binaryen}, {FEATURES:?} {ASYNCIFY:?} {TYPES:?} {COMPILE:?} {FORMS:?}\n"
+                "ziglang {zig}, binaryen {binaryen}, {FEATURES:?} {ASYNCIFY:?} {TYPES:?} {} {COMPILE:?} {FORMS:?}\n",
+                EXPORTS.replace('\n', " ")
             ),
         })
     }
@@ -233,6 +251,14 @@ impl Tools {
                     .arg(instructions)
                     .arg("fiber");
                 command.arg("-o").arg(file(&format!("switching{debug}.wasm")))
+            })?;
+        }
+        let exports = file("exports.json");
+        fs::write(&exports, EXPORTS).with_context(|| format!("cannot write {}", exports.display()))?;
+        for module in ["switching.wasm", "switching.debug.wasm", "asyncify.c.wasm", "asyncify.debug.c.wasm"] {
+            self.binaryen("wasm-metadce", |command| {
+                command.args(FEATURES).args([SWITCHING, "-g", "-f"]).arg(&exports);
+                command.arg(file(module)).arg("-o").arg(file(module))
             })?;
         }
         let merged = file("switching.wasm");

@@ -15,7 +15,7 @@
 //! | `results.rs` | what the suite measured, and its statistics; `benches/suite/schema.rs` has the form of the file |
 //! | `report.rs` | the report as Markdown |
 //! | `chart.rs` | the report's chart |
-//! | `kotlin/` | measures the Kotlin programs; a section of the report, and its chart |
+//! | `programs/` | measures the Kotlin and the C programs; a section of the report for each, and its chart |
 //! | `instructions.rs` | counts instructions per operation, and compares |
 //! | `tools.rs` | git and cargo as child processes, with errors that say what to do |
 
@@ -24,9 +24,9 @@ mod c_api;
 mod c_programs;
 mod chart;
 mod instructions;
-mod kotlin;
 mod patches;
 mod prefixes;
+mod programs;
 mod report;
 mod results;
 mod run;
@@ -88,7 +88,8 @@ enum Command {
     Fuzz(run::FuzzArgs),
     /// Run the benchmarks beside Wasmtime as published and V8, and write `benches/REPORT.md`
     ///
-    /// With `--kotlin`, run the Kotlin programs in both forms instead, and write their section of that file.
+    /// With `--kotlin` or `--c`, run the Kotlin or the C programs in all their forms instead, and write their section of that
+    /// file.
     Bench(bench::BenchArgs),
     /// Count the instructions of the benchmarks' operations, and compare with `benches/instructions.toml`
     ///

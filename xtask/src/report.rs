@@ -9,8 +9,8 @@ use std::fmt::Write;
 const BEGIN: &str = "<!-- benchmarks: begin, written by cargo xtask bench -->";
 const END: &str = "<!-- benchmarks: end -->";
 
-/// How many of the best and of the worst stand in the README.
-const FEW: usize = 3;
+/// How many of the best and of the worst stand in the README, besides those that are typical.
+const FEW: usize = 2;
 
 /// `benches/REPORT.md`. `chart` is the chart's file name.
 pub fn report(results: &Results, chart: &str) -> String {
@@ -129,7 +129,7 @@ pub fn tables(results: &Results) -> String {
 
 /// The README with the results in the place of what stands between its marks. `report` and `chart` are paths.
 pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Result<String> {
-    let mut gains: Vec<_> = results.benchmarks.iter().collect();
+    let (typical, mut gains): (Vec<_>, Vec<_>) = results.benchmarks.iter().partition(|b| b.typical);
     gains.retain(|b| b.contestant(UNPATCHED).is_some());
     let median = |b: &Measured| b.ratio(UNPATCHED, NATIVE).map_or(0.0, |gain| gain.median);
     gains.sort_by(|a, b| median(b).total_cmp(&median(a)));
@@ -142,13 +142,13 @@ pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Res
         }
         let which = if few {
             format!(
-                " The table has the {FEW} benchmarks with the highest ratio and the {FEW} with the lowest."
+                " The table begins with what\nprograms do most; then come the {FEW} benchmarks with the highest ratio of all others, and the {FEW} with the lowest."
             )
         } else {
             String::new()
         };
         let mut head = vec!["benchmark", "operation", "native", "unpatched", "V8", "unpatched / native"];
-        let mut rows: Vec<_> = gains.into_iter().map(readme_row).collect();
+        let mut rows: Vec<_> = typical.into_iter().chain(gains).map(readme_row).collect();
         if !results.has(V8) {
             let column = head.iter().position(|name| *name == "V8").expect("it stands above");
             head.remove(column);
@@ -363,7 +363,12 @@ mod tests {
         results = Results::parse(&text.replace("ONE", &more.join(","))).unwrap();
         let text = readme(&results);
         let names: Vec<_> = text.lines().filter_map(|l| l.strip_prefix("| ")?.split(' ').next()).collect();
-        assert_eq!(names[2..], ["b17", "b16", "b15", "b12", "b11", "round"], "{text}");
+        assert_eq!(names[2..], ["b17", "b16", "b11", "round"], "{text}");
+
+        results.benchmarks.iter_mut().find(|b| b.name == "b13").unwrap().typical = true;
+        let text = readme(&results);
+        let names: Vec<_> = text.lines().filter_map(|l| l.strip_prefix("| ")?.split(' ').next()).collect();
+        assert_eq!(names[2..], ["b13", "b17", "b16", "b11", "round"], "{text}");
 
         results.benchmarks.iter_mut().for_each(|b| b.contestants.retain(|c| c.name != V8));
         assert!(!readme(&results).contains(" V8 |"));

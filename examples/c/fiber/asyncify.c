@@ -1,7 +1,7 @@
 /* fiber.h by binaryen's Asyncify, which makes each function that may pause able to leave and to come back: it writes its variables
  * into a buffer, and reads them from there. When it comes back, it goes straight to the call at which it has left.
  *
- * `fiber_resume` and `pause` have to stay functions of their own: Asyncify leaves those alone that call its functions. */
+ * `run` and `pause` call Asyncify's functions. Asyncify does not rewrite a function that does so, and so nothing may inline them. */
 #include <stdint.h>
 
 /* Asyncify's own: where in the buffer it is, and where that ends. */
@@ -43,11 +43,6 @@ static int prepare(struct fiber *fiber) {
     free(fiber->of.buffer);
     fiber->of.buffer = malloc(fiber->stack_size);
     return fiber->of.buffer != NULL;
-}
-
-static int begin(struct fiber *fiber) {
-    (void)fiber;
-    return 1;
 }
 
 /* What is in its buffer is not used any more. */

@@ -10,6 +10,7 @@
 #define FIBER_DEBUG 0
 #endif
 
+/* Those that can be resumed come first. */
 enum state { FRESH, PAUSED, RUNNING, FINISHED, UNUSED };
 
 struct fiber {
@@ -38,8 +39,6 @@ enum { GUARDS = 8 };
 
 /* What an implementation does for a fiber that gets a shadow stack of another size than before: 0 if there is no memory. */
 static int prepare(struct fiber *fiber);
-/* What it does for a fiber that begins: 0 if there is no memory. */
-static int begin(struct fiber *fiber);
 /* What it does for one that does not finish. */
 static void end(struct fiber *fiber);
 
@@ -52,7 +51,7 @@ static char *top_of(const struct fiber *fiber) {
     return fiber->stack + fiber->stack_size;
 }
 
-/* Whether the fiber that pauses, with its shadow stack down to here, has left that. */
+/* Aborts if the fiber, whose shadow stack goes down to here, has used more than it has. */
 static inline void check_stack(const struct fiber *fiber, const char *stack_pointer) {
     if (!FIBER_DEBUG)
         return;
@@ -107,10 +106,6 @@ fiber_t fiber_alloc_sized(fiber_entry_point_t entry, size_t stack_size) {
         }
         for (int i = 0; i < GUARDS; i++)
             ((uint64_t *)fiber->stack)[i] = GUARD;
-    }
-    if (!begin(fiber)) {
-        give_back(fiber);
-        return NULL;
     }
     return fiber;
 }

@@ -8,27 +8,33 @@ struct implementation {
 
 #define WAT(name) __attribute__((import_module("fiber"), import_name(name)))
 
-/* Makes the continuation of a fiber that begins: 0 if the table cannot grow. */
-WAT("begin") int switching_begin(uint32_t slot, fiber_entry_point_t entry, char *stack_top);
+/* Makes room for the continuation of a fiber: 0 if there is none. */
+WAT("reserve") int switching_reserve(uint32_t slot);
+/* Makes the continuation of the fiber that is resumed, or switched to, next. */
+WAT("begin") void switching_begin(uint32_t slot, fiber_entry_point_t entry, char *stack_top);
 /* Returns the value, and above it 1 if the fiber has yielded. */
 WAT("resume") uint64_t switching_resume(uint32_t slot, void *arg);
-WAT("yield") void *switching_yield(void *arg);
+WAT("yield") void *switching_yield(uint32_t slot, void *arg);
 WAT("switch") void *switching_switch(uint32_t from, uint32_t slot, void *arg);
-/* Ends a continuation that does not go on. */
+/* Forgets a continuation that does not go on. */
 WAT("end") void switching_end(uint32_t slot);
 WAT("stack_pointer") char *stack_pointer(void);
 
 static int prepare(struct fiber *fiber) {
-    (void)fiber;
-    return 1;
-}
-
-static int begin(struct fiber *fiber) {
-    return switching_begin(fiber->slot, fiber->entry, top_of(fiber));
+    return switching_reserve(fiber->slot);
 }
 
 static void end(struct fiber *fiber) {
-    switching_end(fiber->slot);
+    if (fiber->state == PAUSED)
+        switching_end(fiber->slot);
+}
+
+/* What the fiber that runs from now on needs for that. */
+static inline void run(struct fiber *fiber) {
+    if (fiber->state == FRESH)
+        switching_begin(fiber->slot, fiber->entry, top_of(fiber));
+    fiber->state = RUNNING;
+    running = fiber;
 }
 
 void *fiber_resume(fiber_t fiber, void *arg, fiber_result_t *status) {
@@ -37,8 +43,7 @@ void *fiber_resume(fiber_t fiber, void *arg, fiber_result_t *status) {
         return NULL;
     }
     struct fiber *resumer = running;
-    fiber->state = RUNNING;
-    running = fiber;
+    run(fiber);
     uint64_t left = switching_resume(fiber->slot, arg);
     /* Not always the one that was resumed. */
     fiber = last = running;
@@ -55,7 +60,7 @@ void *fiber_yield(void *arg) {
     if (!running)
         fail("fiber_yield outside of a fiber");
     check_stack(running, FIBER_DEBUG ? stack_pointer() : NULL);
-    return switching_yield(arg);
+    return switching_yield(running->slot, arg);
 }
 
 void *fiber_switch(fiber_t to, void *arg) {
@@ -66,7 +71,6 @@ void *fiber_switch(fiber_t to, void *arg) {
         fail("fiber_switch to a fiber that runs or has finished");
     check_stack(from, FIBER_DEBUG ? stack_pointer() : NULL);
     from->state = PAUSED;
-    to->state = RUNNING;
-    running = to;
+    run(to);
     return switching_switch(from->slot, to->slot, arg);
 }

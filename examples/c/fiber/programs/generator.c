@@ -1,4 +1,5 @@
-/* A generator yields numbers, and its caller adds them up. */
+/* A generator yields numbers, and its caller adds them up.
+ * Large: 40000000 */
 #include "check.h"
 #include "fiber.h"
 

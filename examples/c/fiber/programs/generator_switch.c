@@ -1,5 +1,6 @@
 /* A producer of numbers and a consumer that adds them up are both fibers, and switch to each other. The size is how many
- * numbers. */
+ * numbers.
+ * Large: 20000000 */
 #include "check.h"
 #include "fiber.h"
 

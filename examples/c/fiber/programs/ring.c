@@ -1,5 +1,6 @@
 /* Actors pass messages around a ring: each is a fiber that yields when its mailbox is empty, and a run queue holds those that
- * have mail. The size is how often a message is passed, in total. */
+ * have mail. The size is how often a message is passed, in total.
+ * Large: 30000000 */
 #include "ring.h"
 
 static struct message *receive(struct actor *actor) {

@@ -1,5 +1,6 @@
 /* A chain of fibers finds primes: one filter for each prime, which resumes the filter before it for a number, and yields those
- * that its prime does not divide. The size is how many primes. */
+ * that its prime does not divide. The size is how many primes.
+ * Large: -W max-wasm-stack=4194304 6000 */
 #include "check.h"
 #include "fiber.h"
 

@@ -1,5 +1,6 @@
 /* State as an effect: a fiber yields requests to read or write a variable that it does not have, and a loop handles them. The
- * size is how many times it does both. */
+ * size is how many times it does both.
+ * Large: 15000000 */
 #include "check.h"
 #include "fiber.h"
 
