@@ -1,5 +1,5 @@
-;; A state effect: `$get` and `$put` are operations whose meaning the handler gives. The same program runs
-;; under a handler that keeps the state and under one that also counts the writes.
+;; A state effect: `$get` and `$put` are operations whose meaning the handler gives. This handler keeps the state, and counts the
+;; writes. It is a deep handler: it resumes the program with the same clauses each time.
 ;;
 ;; Source feature: effect handlers. Instructions: cont.new, cont.bind, resume (two clauses), suspend.
 ;; Run: cargo xtask wasmtime run -W stack-switching examples/state.wat
