@@ -58,6 +58,8 @@ pub(super) struct Found {
 ///   write back what the function caches of its store, and trap
 /// taken:
 ///   clear cont.handler_cache
+///   brif cont == current, found(cont, frame, n), far
+/// far:
 ///   current.handler_cache for tag = cont
 ///   jump found(cont, frame, n)
 /// found(last, frame, clause):
@@ -105,7 +107,7 @@ fn search_stacks(
     tag: Value,
     found: Block,
 ) {
-    let [stack, outwards, taken] = std::array::from_fn(|_| {
+    let [stack, outwards, taken, far] = std::array::from_fn(|_| {
         let block = builder.create_block();
         builder.set_cold_block(block);
         block
@@ -132,11 +134,18 @@ fn search_stacks(
     builder.switch_to_block(taken);
     // N5: this stack gets another `resume`, and keeps its revision unless it is the current one. So its own cache must not hold.
     cont.clear_handler_cache(env, builder);
-    cache.update(env, builder, current, key, cont);
     let bytes = builder.ins().isub(at, first);
     let number = builder.ins().ushr_imm_u(bytes, i64::from(size_of::<u64>().trailing_zeros()));
     let number = builder.ins().ireduce(I32, number);
-    builder.ins().jump(found, &[cont.0, frame.0, number].map(BlockArg::Value));
+    let result = [cont.0, frame.0, number].map(BlockArg::Value);
+    // A search for what the innermost `resume` handles begins there without a cache, too.
+    let near = builder.ins().icmp(IntCC::Equal, cont.0, current.0);
+    builder.ins().brif(near, found, &result, far, &[]);
+    builder.seal_block(far);
+
+    builder.switch_to_block(far);
+    cache.update(env, builder, current, key, cont);
+    builder.ins().jump(found, &result);
 }
 
 /// Looks for a clause for `tag` in one frame. The code goes to `taken` if there is one and to `outwards` if there is none, or

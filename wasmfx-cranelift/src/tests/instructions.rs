@@ -55,8 +55,9 @@ fn suspend_switches_once() {
         assert_eq!(count(&func, Opcode::StackSwitch), native);
         assert_eq!(engine.traps, vec![Trap::UnhandledTag; native]);
         if native == 1 {
-            // The first clause, the clauses of a stack in a loop, the barrier, and whether an exception is raised.
-            assert_eq!(count(&func, Opcode::Brif), 6, "{func}");
+            // The first clause, the clauses of a stack in a loop, the barrier, whether the handler is near, and whether an exception is
+            // raised.
+            assert_eq!(count(&func, Opcode::Brif), 7, "{func}");
         }
     });
 }
