@@ -3,7 +3,7 @@
 #![cfg(all(target_arch = "x86_64", any(target_os = "linux", target_os = "macos"), feature = "native"))]
 
 use wasmfx::StackSwitchingBackend;
-use wasmfx::wasmtime::{Engine, Instance, Module, Store, Val};
+use wasmfx::wasmtime::{Engine, Instance, Module, Store};
 
 /// `pop r11; jmp r11`.
 const JUMP: [u8; 5] = [0x41, 0x5b, 0x41, 0xff, 0xe3];
@@ -58,14 +58,19 @@ fn functions_that_may_switch_return_by_a_jump() {
     assert!(by_jump(StackSwitchingBackend::Libcall).iter().all(|(_, jump)| !jump));
 }
 
-#[test]
-fn the_sum() {
+/// What an export returns.
+fn call(module: &str, export: &str) -> i32 {
     let engine = Engine::new(&wasmfx::config()).unwrap();
-    let module = Module::new(&engine, MODULE).unwrap();
+    let module = Module::new(&engine, module).unwrap();
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
-    let sum = instance.get_typed_func::<(), i32>(&mut store, "sum").unwrap();
-    assert_eq!(sum.call(&mut store, ()).unwrap(), 7 + 8 + 3);
+    let export = instance.get_typed_func::<(), i32>(&mut store, export).unwrap();
+    export.call(&mut store, ()).unwrap()
+}
+
+#[test]
+fn the_sum() {
+    assert_eq!(call(MODULE, "sum"), 7 + 8 + 3);
 }
 
 /// More parameters and results than registers hold: a function takes its parameters off the stack when it returns.
@@ -73,8 +78,6 @@ fn the_sum() {
 fn values_on_the_stack() {
     const COUNT: usize = 40;
     let types = "i32 f64 v128 i64 ".repeat(COUNT / 4);
-    let get =
-        |first: usize| (0..COUNT).map(|n| format!("(local.get {})", (first + n) % COUNT)).collect::<String>();
     let module = format!(
         r#"(module
             (type $ft (func)) (type $ct (cont $ft))
@@ -100,7 +103,7 @@ fn values_on_the_stack() {
                   (br $again)))
               (global.get $ok))
             (elem declare func $body))"#,
-        all = get(0),
+        all = (0..COUNT).map(|n| format!("(local.get {n})")).collect::<String>(),
         constants = (0..COUNT)
             .map(|n| match n % 4 {
                 0 => format!("(i32.const {n})"),
@@ -120,12 +123,5 @@ fn values_on_the_stack() {
             })
             .collect::<String>(),
     );
-    let engine = Engine::new(&wasmfx::config()).unwrap();
-    let module = Module::new(&engine, &module).unwrap();
-    let mut store = Store::new(&engine, ());
-    let instance = Instance::new(&mut store, &module, &[]).unwrap();
-    let run = instance.get_func(&mut store, "run").unwrap();
-    let mut results = [Val::I32(0)];
-    run.call(&mut store, &[], &mut results).unwrap();
-    assert_eq!(results[0].i32(), Some(1));
+    assert_eq!(call(&module, "run"), 1);
 }
