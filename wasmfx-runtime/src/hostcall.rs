@@ -130,7 +130,10 @@ impl<R, F: FnOnce() -> R> Job<R, F> {
 /// 2. `context` is the context of that store.
 /// 3. `current` is the current stack of that store.
 /// 4. `f` returns on the stack on which `f` is called.
-#[inline]
+//
+// This is as little as depends on `f`, so that it becomes a part of the function that makes `f`. Else `f` would be copied, two words
+// at once that were stored one by one a moment before, and the processor would wait until both are in the cache.
+#[inline(always)]
 pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
     context: NonNull<VMContinuationContext>,
     current: *mut VMContRef,
@@ -139,21 +142,38 @@ pub unsafe fn on_host_stack<R, F: FnOnce() -> R>(
     let mut job =
         Job { registers: SavedRegisters::EMPTY, f: ManuallyDrop::new(f), result: MaybeUninit::uninit() };
     job.registers.save();
-    let this = (&raw mut job).cast::<()>();
-    // SAFETY: of `is_continuation`: this function's 3, as the current stack is a running continuation or the initial
-    // stack. `new_unchecked`: a continuation is not null. Of `leave_continuation`: 1: this function's 1 to 3; 2: as of
-    // `run`, which returns where `f` does: this function's 4. Of `run`: 1: `this` is a job of the same type, which
-    // nothing uses meanwhile; 2: one of the two calls is made, and `f` is in a `ManuallyDrop`. `assume_init`: `run` has
-    // written the result. The write: 3 (C2): `current` is a stack of the store: valid and aligned. Nothing borrows it
-    // while Wasm runs.
+    // SAFETY: of `call`: 1: this function's 1 to 3; 2: as of `run`, which returns where `f` does: this function's 4. Of `run`: 1:
+    // `this` is a job of the same type, which nothing uses meanwhile; 2: one call is made, and `f` is in a `ManuallyDrop`.
+    // `assume_init`: `run` has written the result.
+    unsafe {
+        call(context, current, Job::<R, F>::run, (&raw mut job).cast());
+        job.result.assume_init()
+    }
+}
+
+/// Calls `call(data)` where host code may run: see [`on_host_stack`]. `data` is on the caller's stack, and notes as S4 says where
+/// Wasm has left the stack of `current`.
+///
+/// # Safety
+///
+/// 1. Requirements 1 to 3 of [`on_host_stack`].
+/// 2. `call` may be called with `data`, once. It returns on the stack on which it is called.
+unsafe fn call(
+    context: NonNull<VMContinuationContext>,
+    current: *mut VMContRef,
+    call: HostCall,
+    data: *mut (),
+) {
+    // SAFETY: of `is_continuation`: 1, as the current stack is a running continuation or the initial stack. `new_unchecked`: a
+    // continuation is not null. Of `leave_continuation`: 1: this function's 1; 2: this function's 2. `call`: 2. The write: 1 (C2):
+    // `current` is a stack of the store: valid and aligned. Nothing borrows it while Wasm runs.
     unsafe {
         if VMContRef::is_continuation(current) {
-            leave_continuation(context, NonNull::new_unchecked(current), Job::<R, F>::run, this);
+            leave_continuation(context, NonNull::new_unchecked(current), call, data);
         } else {
-            (*current).control.sp = this.expose_provenance();
-            Job::<R, F>::run(this);
+            (*current).control.sp = data.expose_provenance();
+            call(data);
         }
-        job.result.assume_init()
     }
 }
 
