@@ -3,7 +3,7 @@
 #![cfg(all(target_arch = "x86_64", any(target_os = "linux", target_os = "macos"), feature = "native"))]
 
 use wasmfx::StackSwitchingBackend;
-use wasmfx::wasmtime::{Engine, Instance, Module, Store};
+use wasmfx::wasmtime::{Config, Engine, Instance, Module, Store};
 
 /// `pop r11; jmp r11`.
 const JUMP: [u8; 5] = [0x41, 0x5b, 0x41, 0xff, 0xe3];
@@ -34,8 +34,8 @@ const MODULE: &str = r#"(module
     (elem declare func $body))"#;
 
 /// Whether each function returns by a jump; fails if one does both, or neither.
-fn by_jump(backend: StackSwitchingBackend) -> Vec<(String, bool)> {
-    let engine = Engine::new(wasmfx::config().stack_switching_backend(backend)).unwrap();
+fn by_jump(config: &Config) -> Vec<(String, bool)> {
+    let engine = Engine::new(config).unwrap();
     let module = Module::new(&engine, MODULE).unwrap();
     let text = module.text();
     let functions = module.functions().map(|function| {
@@ -50,12 +50,15 @@ fn by_jump(backend: StackSwitchingBackend) -> Vec<(String, bool)> {
 
 #[test]
 fn functions_that_may_switch_return_by_a_jump() {
-    let native = by_jump(StackSwitchingBackend::Native);
+    let mut config = wasmfx::config();
+    let native = by_jump(config.stack_switching_backend(StackSwitchingBackend::Native));
     assert_eq!(native.len(), 6);
     for (name, jump) in native {
         assert_eq!(jump, name != "add", "{name}");
     }
-    assert!(by_jump(StackSwitchingBackend::Libcall).iter().all(|(_, jump)| !jump));
+    assert!(by_jump(config.stack_switching_jump_returns(false)).iter().all(|(_, jump)| !jump));
+    config.stack_switching_jump_returns(true).stack_switching_backend(StackSwitchingBackend::Libcall);
+    assert!(by_jump(&config).iter().all(|(_, jump)| !jump));
 }
 
 /// What an export returns.

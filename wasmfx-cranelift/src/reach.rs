@@ -61,7 +61,10 @@ fn read(
             | Operator::ResumeThrow { .. }
             | Operator::ResumeThrowRef { .. } => switches = true,
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                if let Some(callee) = module.defined_func_index(FuncIndex::from_u32(function_index)) {
+                // The code is not validated yet.
+                if module.functions.len() > function_index as usize
+                    && let Some(callee) = module.defined_func_index(FuncIndex::from_u32(function_index))
+                {
                     call(callee);
                 }
             }
@@ -89,6 +92,13 @@ mod tests {
         let switch = functions_that_switch(&translation);
         let all = translation.function_body_inputs.keys();
         all.filter(|function| switch.contains(*function)).map(|function| function.as_u32()).collect()
+    }
+
+    #[test]
+    fn calls_of_what_the_module_does_not_have() {
+        let module = "(module (tag $t) (func (call 2)) (func (return_call 4294967295)) (func (suspend $t)))";
+        assert_eq!(switching(module), [0, 2]);
+        assert_eq!(switching("(module (tag $t) (func (call 9)) (func (suspend $t)))"), [1]);
     }
 
     #[test]
