@@ -75,7 +75,10 @@ fn native_is_refused_where_there_is_none() {
     native.stack_switching_backend(StackSwitchingBackend::Native);
     let error = refusal(native.target(ELSEWHERE).unwrap());
     if cfg!(feature = "native") {
-        assert!(error.contains("is for x86-64 Linux and macOS, not for x86_64-unknown-freebsd"), "{error}");
+        assert!(
+            error.contains("is for Linux and macOS on x86-64 and aarch64, not for x86_64-unknown-freebsd"),
+            "{error}"
+        );
     } else {
         assert!(error.contains("build with the feature `stack-switching-native`"), "{error}");
     }

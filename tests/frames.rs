@@ -1,6 +1,10 @@
 //! Frames: on the native backend, active stacks are one chain, which any walker can follow, by frame pointers or by tables.
 
-#![cfg(all(target_arch = "x86_64", any(target_os = "linux", target_os = "macos"), feature = "native"))]
+#![cfg(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    any(target_os = "linux", target_os = "macos"),
+    feature = "native"
+))]
 
 use std::ffi::{c_int, c_void};
 use std::ops::Range;

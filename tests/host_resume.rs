@@ -645,10 +645,7 @@ fn arguments_of_a_failed_resume() {
         let resumed = taker.resume(&mut store, &[Val::ContRef(Some(argument))], &mut [], &on).unwrap();
         assert!(matches!(resumed, Resumed::Suspended(_)));
         store.gc(None).unwrap();
-        assert_eq!(
-            store.continuation_statistics().alive,
-            1 + usize::from(!cfg!(all(unix, target_arch = "x86_64")))
-        );
+        assert_eq!(store.continuation_statistics().alive, 1 + usize::from(!support::SEARCHES));
     });
 }
 
@@ -760,7 +757,7 @@ fn given_and_taken() {
         assert_eq!(results[0].unwrap_i32(), 1, "the next value that it yields");
         assert_eq!(cont.status(&guest.store), ContStatus::Consumed);
         guest.store.gc(None).unwrap();
-        if cfg!(all(unix, target_arch = "x86_64")) {
+        if support::SEARCHES {
             assert_eq!(guest.alive(), 0, "Wasm has dropped it");
         }
         // A fresh one of the host's.

@@ -1,5 +1,6 @@
 //! Runs every `.wast` file below `tests/wast` in every configuration that the code generator has a path of
-//! its own for: each backend; optimisation off, on, and with functions inlined; traps by signals and by explicit checks.
+//! its own for: each backend; optimisation off, on, and with functions inlined; traps by signals and by explicit checks; on
+//! aarch64 also with signed return addresses and landing pads.
 //! The scripts in `tests/wast/heap` run with each garbage collector besides. There is a folder for each rule of the semantics,
 //! and a file is a test: drop one in.
 
@@ -20,6 +21,15 @@ struct Setup {
     collector: Collector,
 }
 
+/// Traps by signals, by checks, and on aarch64 by signals in code with what the processor has against attacks: signed return
+/// addresses, and landing pads for indirect jumps.
+const TRAPS: &[(&str, bool)] = if cfg!(target_arch = "aarch64") {
+    &[("signals", true), ("checks", false), (PROTECTED, true)]
+} else {
+    &[("signals", true), ("checks", false)]
+};
+const PROTECTED: &str = "protected";
+
 /// The setups in which a script runs: with each collector if the script is about the heap.
 fn setups(heap: bool) -> Vec<Setup> {
     let collectors = if heap { support::COLLECTORS.as_slice() } else { &[Collector::Auto] };
@@ -30,7 +40,7 @@ fn setups(heap: bool) -> Vec<Setup> {
             ("speed", OptLevel::Speed, Inlining::No),
             ("inlined", OptLevel::Speed, Inlining::Yes),
         ] {
-            for signals in [("signals", true), ("checks", false)] {
+            for &signals in TRAPS {
                 for &collector in collectors {
                     setups.push(Setup { backend, opt_level, signals, collector });
                 }
@@ -49,6 +59,12 @@ fn run(file: &Path, setup: Setup) -> Result<(), Failed> {
         .cranelift_debug_verifier(true)
         .collector(setup.collector)
         .signals_based_traps(setup.signals.1);
+    if setup.signals.0 == PROTECTED {
+        for flag in ["sign_return_address", "use_bti"] {
+            // SAFETY: `cranelift_flag_enable`: code with these flags does the same.
+            unsafe { config.cranelift_flag_enable(flag) };
+        }
+    }
     let engine = Engine::new(&config).map_err(|e| format!("{e:?}"))?;
     let mut context = WastContext::new(&engine, Async::No, |_| {});
     let spectest = SpectestConfig { use_shared_memory: false, suppress_prints: true };

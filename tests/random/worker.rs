@@ -6,7 +6,7 @@
 use crate::run::Engines;
 use crate::support::backends;
 use std::io::{Read, Result, Write};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Worker {
 
 impl Running {
     fn start() -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = crate::support::this_program()
             .arg("--worker")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test target uses its part")]
 
+use std::ffi::OsStr;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::process::Command;
@@ -11,11 +12,18 @@ use wasmfx::wasmtime::{
     AsContextMut, Collector, Config, Error, ExnRef, ExnRefPre, ExnType, Rooted, Tag, Trap, Val, WasmBacktrace,
 };
 
+/// Whether the native backend has this target's processor.
+const NATIVE_PROCESSOR: bool =
+    cfg!(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")));
+
+/// Whether stores search for continuations that nothing can resume any more.
+pub(crate) const SEARCHES: bool = NATIVE_PROCESSOR && cfg!(unix);
+
 /// The backends of this build on this machine, by the names that the command line has for them, the best last.
 pub(crate) fn backends() -> Vec<(&'static str, StackSwitchingBackend)> {
     let mut backends = vec![("libcall", StackSwitchingBackend::Libcall)];
-    let target = cfg!(all(target_arch = "x86_64", any(target_os = "linux", target_os = "macos")));
-    if target && cfg!(feature = "native") {
+    let system = cfg!(any(target_os = "linux", target_os = "macos"));
+    if NATIVE_PROCESSOR && system && cfg!(feature = "native") {
         backends.push(("native", StackSwitchingBackend::Native));
     }
     backends
@@ -84,6 +92,17 @@ pub(crate) fn process_memory() -> (usize, usize) {
     (bytes("VmRSS:").unwrap_or(0), bytes("VmPTE:").unwrap_or(0))
 }
 
+/// The command that runs this program again: by itself, or in the emulator that `ci/targets.sh` runs it in, whose command line is
+/// in the environment.
+pub(crate) fn this_program() -> Command {
+    let emulator = std::env::var("WASMFX_EMULATOR").unwrap_or_default();
+    let this = std::env::current_exe().unwrap();
+    let mut words = emulator.split_whitespace().map(OsStr::new).chain([this.as_os_str()]);
+    let mut command = Command::new(words.next().expect("the last is this program"));
+    command.args(words);
+    command
+}
+
 /// Runs `f` in a process of its own, which a fault would end, and which must end well. `test` is the name of the test that this
 /// is called by, once.
 pub(crate) fn in_child(test: &str, f: impl FnOnce()) {
@@ -91,7 +110,7 @@ pub(crate) fn in_child(test: &str, f: impl FnOnce()) {
     if std::env::var(CHILD).is_ok_and(|child| child == test) {
         return f();
     }
-    let output = Command::new(std::env::current_exe().unwrap())
+    let output = this_program()
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(CHILD, test)
         .output()

@@ -7,7 +7,7 @@ use cranelift_frontend::FunctionBuilder;
 use wasmtime_environ::{ModuleInternedTypeIndex, TagIndex, TypeIndex, WasmResult, WasmValType};
 
 /// The way in which stacks are switched: by calls into the runtime, or in compiled code.
-pub use wasmfx_runtime::abi::Backend;
+pub use wasmfx_runtime::abi::{Backend, Isa};
 
 /// A call into the runtime. `wasmfx_runtime::libcall` has the meaning of the arguments.
 ///
@@ -90,6 +90,11 @@ pub trait Memory {
 
     /// Whether the target is big-endian.
     fn is_big_endian(&self) -> bool;
+
+    /// The target's processor, for the native backend. Environments for another one than x86-64 say so.
+    fn native_isa(&self) -> Isa {
+        Isa::X86_64
+    }
 
     /// The alias region of a kind of memory.
     fn region(&mut self, func: &mut ir::Function, region: MemoryRegion) -> ir::AliasRegion;

@@ -49,7 +49,7 @@ mod usable;
 mod view;
 
 pub use self::barrier::Barrier;
-pub use self::env::{Backend, Builtin, FuncEnv, Memory, MemoryRegion, NativeBuiltin, NativeEnv, Trap};
+pub use self::env::{Backend, Builtin, FuncEnv, Isa, Memory, MemoryRegion, NativeBuiltin, NativeEnv, Trap};
 pub use self::function::FunctionState;
 pub use self::heap::FieldType;
 #[cfg(feature = "native")]

@@ -151,9 +151,9 @@ impl fmt::Display for Error {
                 f.write_str("the heap of the garbage collector holds a continuation reference that nobody wrote there")
             }
             Error::ShadowStack => f.write_str(
-                "stack switching is not possible in a process with a shadow stack (Intel and AMD CET): turn that off \
-                 for this process, with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off:glibc.cpu.hwcaps=-SHSTK in its \
-                 environment, or by linking it without -z shstk",
+                "stack switching is not possible in a process with a shadow stack (Intel and AMD CET, Arm GCS): turn that \
+                 off for this process, with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off:glibc.cpu.hwcaps=-SHSTK or \
+                 glibc.cpu.aarch64_gcs=0 in its environment, or by linking it without -z shstk or -z gcs=always",
             ),
             Error::Unsupported(cause) => {
                 write!(f, "the libcall backend cannot make a fiber here: {cause}")

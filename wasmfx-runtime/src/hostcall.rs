@@ -39,7 +39,7 @@
 //!     | Wasm, resume h          |            h           h
 //!   ```
 //!
-//! * Only x86-64 Unix has `call_on`. Elsewhere there is only the libcall backend, and the continuation's fiber suspends with
+//! * Only Unix on x86-64 and aarch64 has `call_on`. Elsewhere there is only the libcall backend, and the continuation's fiber suspends with
 //!   `Signal::Call`. Each `resume` on the way out suspends its own fiber with the same signal. The outermost `resume`, whose
 //!   frame is on the initial stack, makes the call and then resumes its fiber. Each `resume` on the way back in does so, too. A
 //!   host call from n stacks deep costs 2n switches of fibers there.
@@ -61,7 +61,9 @@
 //! * **S4, values.** While a stack waits for the host, all values that Wasm keeps on that stack are at or above the `control.sp`
 //!   of its `VMContRef`. Wasm may also keep values in registers that its callees preserve. Each such register is saved at or
 //!   above `control.sp`: in a frame between Wasm and `on_host_stack`, or in [`Job::registers`]. The builtins of the libcall
-//!   backend stay on the stack. Where they search for continuations, `host::take_stack` sees to S4.
+//!   backend stay on the stack. Where they search for continuations, `host::take_stack` sees to S4. What the host has in its own
+//!   variables may lie below: a host call that searches, and has a continuation of which Wasm has no reference any more, says so
+//!   to the search, as `host::take_stack` does for the one that it starts.
 //! * **S5, values under a builtin.** With the libcall backend, a stack also waits in the builtin `resume` for the stacks that it
 //!   runs, and in the builtin `suspend` or `switch` until it is resumed. The builtin's function has stored the registers that Wasm
 //!   leaves to its callees to preserve ([`SavedRegisters`]) in its own frame. All values of Wasm on that stack are at or above

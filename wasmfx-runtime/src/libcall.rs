@@ -31,7 +31,7 @@
 //!
 //! A trampoline enters each stack. So each stack has its own entry state and stack limit, and each switch swaps both.
 //!
-//! Host calls leave a continuation's stack: by a call on x86-64 Unix, and elsewhere by a [`Signal::Call`], which the outermost
+//! Host calls leave a continuation's stack: by a call on x86-64 and aarch64 with Unix, and elsewhere by a [`Signal::Call`], which the outermost
 //! `resume` answers. [`hostcall`](crate::hostcall) describes both.
 
 use crate::abi::{

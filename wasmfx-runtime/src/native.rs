@@ -115,8 +115,8 @@ pub unsafe fn start<H: Host>(host: &mut H, cont: NonNull<VMContRef>) -> Result<(
     let this = unsafe { &mut *cont.cast::<Continuation>().as_ptr() };
     let continuations = host.continuations();
     this.vm.stack = stack.as_ptr();
-    // The entry code pushes the frame pointer below the return address.
-    this.vm.control.sp = VMStackHeader::return_address(stack.as_ptr()).expose_provenance();
+    stack.as_ptr().expose_provenance();
+    this.vm.control.sp = VMStackHeader::entry_sp(stack.as_ptr());
     this.vm.control.fp = (&raw mut this.vm.parent_control.fp).expose_provenance();
     this.vm.stack_limit = stack.addr().get() - continuations.context_ref().limit_below;
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::current::NO_RETURN;
 use crate::env::Memory;
-use crate::view::{ContRef, Context};
+use crate::view::{ContRef, Context, StackHeader};
 use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, condcodes::IntCC};
 use cranelift_frontend::FunctionBuilder;
 use wasmfx_runtime::abi::{INLINE_ARGS, KEPT, RETURNED};
@@ -36,10 +36,11 @@ pub trait EntryEnv: Memory {
 
 /// Fills the current block of `builder` with the entry code for a type of function.
 ///
-/// `contref` is the payload of the `stack_switch` that enters this code. On x86-64 that switch passes its payload in the register
-/// of the first argument of the System V calling convention. The code leaves its stack for good when the function has returned.
+/// `contref` is the payload of the `stack_switch` that enters this code. That switch passes its payload in the register of the first
+/// argument of the system's calling convention. The code leaves its stack for good when the function has returned.
 ///
 /// ```text
+///   return address of this frame = header.bottom      only where calls link in a register
 ///   trap if the stack pointer is below the limit      only if the values are many
 ///   results = call func(vmctx, caller_vmctx, args...)
 ///   store the results at contref.resume.values
@@ -57,7 +58,7 @@ pub trait EntryEnv: Memory {
 ///
 /// | register | value |
 /// | --- | --- |
-/// | `sp` | the word below the stack's `VMStackHeader`, a return address to which nothing returns; stored with the stack |
+/// | `sp` | the stack's [`VMStackHeader`](wasmfx_runtime::abi::VMStackHeader), or the word below: a return address to which nothing returns; stored with the stack |
 /// | `fp` | the address of `contref.parent_control.fp`: the frames go on in the parent (N2); stored with the stack |
 /// | `pc` | this code; stored by `cont.new` |
 /// | payload | `contref`, never `RAISE`: an exception for a fresh continuation is raised where it is resumed |
@@ -92,6 +93,9 @@ pub trait EntryEnv: Memory {
 /// earlier.
 pub fn native_entry(env: &mut dyn EntryEnv, builder: &mut FunctionBuilder<'_>, contref: Value, entry: Entry) {
     let contref = ContRef(contref);
+    if env.native_isa().links_in_register() {
+        StackHeader::of_entry(env, builder).set_return_address(env, builder);
+    }
     let (func, caller_vmctx) = contref.to_run(env, builder);
     if entry.params.len() + entry.signature.returns.len() > MAX_UNCHECKED {
         check_limit(env, builder, contref, caller_vmctx);

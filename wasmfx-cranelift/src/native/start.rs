@@ -32,7 +32,7 @@ use wasmtime_environ::WasmResult;
 ///
 /// | field | value | stored by |
 /// | --- | --- | --- |
-/// | `control.sp` | the word below the `VMStackHeader`: a return address to which nothing returns | this code, or `start` |
+/// | `control.sp` | the `VMStackHeader`, or the word below ([`Isa::entry_sp`](crate::Isa::entry_sp)): a return address to which nothing returns | this code, or `start` |
 /// | `control.fp` | the address of `cont.parent_control.fp` (N2) | likewise |
 /// | `control.pc` | the entry code | `cont.new` |
 ///

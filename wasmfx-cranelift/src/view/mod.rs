@@ -15,6 +15,6 @@ pub(crate) use self::contobj::ContObj;
 pub(crate) use self::contref::ContRef;
 pub(crate) use self::frame::{ResumeFrame, ResumeFrameInit};
 #[cfg(feature = "native")]
-pub(crate) use self::native::{ClauseKind, HandlerCache, Waits};
+pub(crate) use self::native::{ClauseKind, HandlerCache, StackHeader, Waits};
 pub(crate) use self::payload::Payload;
 pub(crate) use self::switch_result::SwitchResult;

@@ -10,6 +10,7 @@
 //! | `stack.rs` | the header at the top of a stack |
 //! | `context.rs` | what all continuations of a store share |
 //! | `heap.rs` | references in the heap of a garbage collector, invariant C6 |
+//! | `isa.rs` | what differs between processors |
 //! | `outcome.rs` | how a continuation ended, as a `stack_switch` hands it over |
 //! | `offsets.rs` | the offset of each field |
 //! | `fingerprint.rs` | the hash that tells code of different builds apart |
@@ -101,6 +102,7 @@ mod contref;
 mod fingerprint;
 mod frame;
 mod heap;
+mod isa;
 pub mod offsets;
 mod outcome;
 mod stack;
@@ -115,6 +117,7 @@ pub use self::fingerprint::{
 };
 pub use self::frame::{NO_TAG, VMResumeFrame, VMTag};
 pub use self::heap::{ANY_CONTINUATION, HEAP_REFERENCE_REVISION, NO_CONTINUATION, VMHeapIdentity};
+pub use self::isa::Isa;
 pub use self::outcome::{KEPT, OUTCOME, RAISE, RETURNED, UNWOUND};
 pub use self::stack::VMStackHeader;
 

@@ -5,6 +5,8 @@ use super::contref::{VMContObj, VMContRef, VMControlContext};
 use super::frame::VMResumeFrame;
 #[cfg(target_pointer_width = "64")]
 use super::heap::{IDENTITY, VMHeapIdentity};
+#[cfg(target_pointer_width = "64")]
+use super::isa::Isa;
 use super::outcome::{KEPT, OUTCOME, RETURNED, UNWOUND};
 use super::stack::VMStackHeader;
 use core::mem::{align_of, offset_of, size_of};
@@ -56,6 +58,7 @@ offsets! {
     VMCONTINUATIONCONTEXT_KNOWN_COUNT: VMContinuationContext, known_count = 104;
 
     VMSTACKHEADER_NEXT: VMStackHeader, next = 0;
+    VMSTACKHEADER_BOTTOM: VMStackHeader, bottom = 24;
 
     VMRESUMEFRAME_SUSPEND_COUNT: VMResumeFrame, suspend_count = 0;
     VMRESUMEFRAME_SWITCH_COUNT: VMResumeFrame, switch_count = 4;
@@ -74,8 +77,10 @@ pub const VMCONTREF_HEAP_TYPE: i32 = 260;
 pub const VMCONTREF_HEAP_REVISION: i32 = 264;
 /// The offset of the first tag behind a `VMResumeFrame`, which is the size of the `VMResumeFrame`.
 pub const VMRESUMEFRAME_TAGS: i32 = 48;
-/// The offset from a `VMStackHeader` to the return address below it. A stack is entered with the stack pointer there.
+/// The offset from a `VMStackHeader` to the return address of the entry code, below it.
 pub const VMSTACKHEADER_RETURN_ADDRESS: i32 = 8 * VMStackHeader::RETURN_ADDRESS as i32;
+/// The offset from the entry code's frame record to the `VMStackHeader`.
+pub const ENTRY_FP_TO_VMSTACKHEADER: i32 = 16;
 /// Bytes of a `VMControlContext`.
 pub const VMCONTROLCONTEXT_SIZE: u8 = 24;
 
@@ -101,8 +106,10 @@ const _: () = {
     // An outcome fits into the bits that the alignment leaves free.
     assert!(align_of::<VMContRef>() as u64 > OUTCOME);
     assert!(RETURNED & OUTCOME == RETURNED && UNWOUND & OUTCOME == UNWOUND && KEPT & OUTCOME == KEPT);
-    // At its entry, a function expects a stack pointer one word below a multiple of 16, as after a call.
-    assert!(
-        align_of::<VMStackHeader>().is_multiple_of(16) && VMSTACKHEADER_RETURN_ADDRESS.rem_euclid(16) == 8
-    );
+    // At its entry, a function expects a stack pointer that is a multiple of 16, or one word below, where a call has stored the
+    // return address.
+    assert!(align_of::<VMStackHeader>().is_multiple_of(16) && Isa::Aarch64.entry_sp() == 0);
+    assert!(Isa::X86_64.entry_sp() == VMSTACKHEADER_RETURN_ADDRESS && VMSTACKHEADER_RETURN_ADDRESS == -8);
+    // A frame record is two words.
+    assert!(ENTRY_FP_TO_VMSTACKHEADER == 8 - VMSTACKHEADER_RETURN_ADDRESS);
 };

@@ -1,12 +1,19 @@
 //! The header at the top of a stack.
 
+use super::isa::Isa;
+
 /// The header of a stack of the native backend, or of an idle stack. It lies at the top of the stack, above the first frame.
 ///
 /// ```text
 ///   | VMStackHeader             |  highest address
-///   | return address: bottom    |  <- return_address: the stack pointer with which the stack is entered
+///   | return address: bottom    |  <- return_address
 ///   | frame pointer             |  <- entry_fp: the record of the entry code's frame
 /// ```
+///
+/// The stack is entered with the stack pointer at [`VMStackHeader::entry_sp`]. Where a call stores its return address on the stack,
+/// that is at the return address, which is there for as long as the stack lasts. Where a call leaves it in a register, that is at
+/// the header: the entry code's prologue then stores both words of the record, and the entry code replaces the return address by
+/// `bottom` ([`Isa::links_in_register`]).
 #[repr(C, align(16))]
 #[derive(Debug)]
 pub struct VMStackHeader {
@@ -16,6 +23,8 @@ pub struct VMStackHeader {
     pub size: usize,
     /// The number of the stack's slot in its pool.
     pub slot: u32,
+    /// The return address of the entry code: nothing returns there.
+    pub bottom: usize,
 }
 
 impl VMStackHeader {
@@ -27,9 +36,19 @@ impl VMStackHeader {
         Self::return_address(stack.cast_mut()).addr() - size_of::<usize>()
     }
 
-    /// The address of the word below the header `stack`. It holds the return address of the entry code, and is the stack pointer
-    /// with which the stack is entered.
+    /// The address of the word below the header `stack`. It holds the return address of the entry code.
     pub fn return_address(stack: *mut VMStackHeader) -> *mut usize {
         stack.cast::<usize>().wrapping_offset(Self::RETURN_ADDRESS)
+    }
+
+    /// The stack pointer with which the stack with the header `stack` is entered.
+    ///
+    /// # Panics
+    ///
+    /// If the native backend does not know this processor.
+    pub fn entry_sp(stack: *const VMStackHeader) -> usize {
+        let isa =
+            Isa::HOST.expect("a stack that compiled code enters is for a processor with a native backend");
+        stack.addr().wrapping_add_signed(isa.entry_sp() as isize)
     }
 }

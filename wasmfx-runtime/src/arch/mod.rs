@@ -1,4 +1,4 @@
-//! What this crate needs of the processor beyond Rust. `x86_64.rs` draws each operation.
+//! What this crate needs of the processor beyond Rust. `x86_64.rs` and `aarch64.rs` draw each operation.
 //!
 //! Each architecture provides
 //! * `CALLS_ON: bool`: whether `call_on` may be called.
@@ -29,9 +29,14 @@ pub(crate) use self::detour::{Detour, Kept, KeptRoot};
 pub use self::entry::EntryCells;
 pub(crate) use self::entry::TRAPPED;
 
-#[cfg(assembly)]
+#[cfg(all(assembly, target_arch = "aarch64"))]
+mod aarch64;
+#[cfg(all(assembly, target_arch = "aarch64"))]
+pub(crate) use aarch64::*;
+
+#[cfg(all(assembly, target_arch = "x86_64"))]
 mod x86_64;
-#[cfg(assembly)]
+#[cfg(all(assembly, target_arch = "x86_64"))]
 pub(crate) use x86_64::*;
 
 #[cfg(not(assembly))]

@@ -44,7 +44,7 @@ pub(crate) fn write_back_address() -> usize {
     usize::MAX
 }
 
-/// Does nothing: stable Rust has this for x86-64 only.
+/// Does nothing: stable Rust has no such function for these targets.
 #[inline]
 pub(crate) fn prefetch(_address: *const u8) {}
 

@@ -445,8 +445,9 @@ impl PooledStack {
         // nothing else uses them. The top is aligned to a cache line, so that the header and the word below it are
         // aligned too.
         unsafe {
-            header.write(VMStackHeader { next: ptr::null_mut(), size: self.size, slot: self.slot });
-            VMStackHeader::return_address(header).write(arch::bottom());
+            let bottom = arch::bottom();
+            header.write(VMStackHeader { next: ptr::null_mut(), size: self.size, slot: self.slot, bottom });
+            VMStackHeader::return_address(header).write(bottom);
         }
         NonNull::new(header).ok_or(self)
     }
@@ -483,9 +484,9 @@ impl PooledStack {
     /// The stack pointer with which the fiber that runs on this stack was resumed. `None` if this build does not know where
     /// wasmtime-fiber keeps it.
     pub(crate) fn resumer_sp(&self) -> Option<usize> {
-        // The place is that of `stackswitch/x86_64.rs` in wasmtime-fiber, whose version is pinned. With the address sanitizer,
-        // wasmtime-fiber uses other stacks.
-        if cfg!(not(target_arch = "x86_64")) || std::env::var_os("ASAN_OPTIONS").is_some() {
+        // The place is that of `stackswitch/x86_64.rs` and `stackswitch/aarch64.rs` in wasmtime-fiber, whose version is pinned. With
+        // the address sanitizer, wasmtime-fiber uses other stacks.
+        if cfg!(not(assembly)) || std::env::var_os("ASAN_OPTIONS").is_some() {
             return None;
         }
         // SAFETY: `sub` and `read`: M1: the word lies in the stack: readable, and aligned as the top is. wasmtime-fiber

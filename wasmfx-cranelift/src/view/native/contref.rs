@@ -129,7 +129,7 @@ impl ContRef {
         limit: Value,
     ) {
         self.store(env, builder, stack.0, offsets::VMCONTREF_STACK);
-        let sp = builder.ins().iadd_imm_s(stack.0, i64::from(offsets::VMSTACKHEADER_RETURN_ADDRESS));
+        let sp = builder.ins().iadd_imm_s(stack.0, i64::from(env.native_isa().entry_sp()));
         self.store(env, builder, sp, offsets::VMCONTREF_CONTROL_SP);
         let fp = builder.ins().iadd_imm_s(self.0, i64::from(offsets::VMCONTREF_PARENT_CONTROL_FP));
         self.store(env, builder, fp, offsets::VMCONTREF_CONTROL_FP);

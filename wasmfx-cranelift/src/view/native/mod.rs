@@ -22,3 +22,4 @@ mod switch_result;
 pub(crate) use self::contref::Waits;
 pub(crate) use self::frame::ClauseKind;
 pub(crate) use self::handler_cache::HandlerCache;
+pub(crate) use self::stack_header::StackHeader;
