@@ -88,7 +88,7 @@ run() {
     fi
     "${cargo[@]}" --package wasmfx-runtime --lib
     "${cargo[@]}" --test frames --test detours --test host_resume --test host_suspend --test embed
-    "${cargo[@]}" --test reclaim -- what_
+    "${cargo[@]}" --test reclaim -- what_is what_something what_the
     # Each rule in optimized code: the native backend with all kinds of traps, libcall with one.
     "${cargo[@]}" --test wast -- native::speed
     "${cargo[@]}" --test wast -- libcall::speed::signals
