@@ -50,7 +50,7 @@ qemu() {
 # tests only reserve.
 watch() {
     while sleep 2; do
-        ps -C "$1" -o pid=,rss= | awk '$2 > 12 * 1024 * 1024 { print $1 }' | xargs --no-run-if-empty kill -KILL
+        { ps -C "$1" -o pid=,rss= || true; } | awk '$2 > 12 * 1024 * 1024 { print $1 }' | xargs --no-run-if-empty kill -KILL
     done
 }
 
@@ -79,7 +79,7 @@ run() {
     export WASMFX_EMULATOR="$emulator ${options[*]} -L $root"
     export "CARGO_TARGET_${upper}_RUNNER=$WASMFX_EMULATOR"
     watch "$(basename "$emulator")" &
-    trap "kill $!" EXIT
+    trap "kill $! 2> /dev/null || true" EXIT
     echo "$processor, under $("$emulator" --version | head -n 1)"
     local cargo=(cargo test --locked --target "$target")
     if [ "$all" ]; then
