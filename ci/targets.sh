@@ -54,7 +54,8 @@ watch() {
     done
 }
 
-run() {
+# In a shell of its own, whose end ends the watch.
+run() (
     local processor=$1 target=$1-unknown-linux-gnu options=() emulator
     [ "$processor" = riscv64 ] && target=riscv64gc-unknown-linux-gnu && options=(-cpu rv64,v=true)
     local root=/usr/$processor-linux-gnu compiler=$processor-linux-gnu-gcc debian=${processor/aarch64/arm64}
@@ -94,7 +95,7 @@ run() {
     "${cargo[@]}" --test wast -- libcall::speed::signals
     # 125 random programs on each backend.
     "${cargo[@]}" --test random -- 0-124
-}
+)
 
 for processor in "${processors[@]}"; do
     case $processor in
