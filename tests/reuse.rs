@@ -124,10 +124,10 @@ fn two_engines() {
         let large = module(config().max_wasm_stack(2 << 20).continuation_stack_size(1 << 20));
         let (mut small, mut large) = (Wasm::new(&small), Wasm::new(&large));
         for _ in 0..3 {
-            // 4,000 calls take more than 64 KiB and less than 1 MiB.
+            // 5,000 calls take more than 64 KiB and less than 1 MiB.
             small.fill(50, 100).unwrap();
-            large.fill(50, 4_000).unwrap();
-            trapped(small.fill(1, 4_000), Trap::StackOverflow);
+            large.fill(50, 5_000).unwrap();
+            trapped(small.fill(1, 5_000), Trap::StackOverflow);
             let (mine, theirs) = (small.park(1).unwrap(), large.park(2).unwrap());
             for (wasm, foreign) in [(&mut small, theirs), (&mut large, mine)] {
                 let error = wasm.go(foreign).unwrap_err();
