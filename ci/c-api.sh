@@ -61,7 +61,7 @@ fi
 
 backends=(libcall)
 case $(uname -sm) in
-    'Linux x86_64' | 'Darwin x86_64') backends=(libcall native) ;;
+    'Linux x86_64' | 'Linux aarch64' | 'Darwin x86_64' | 'Darwin arm64') backends=(libcall native) ;;
 esac
 libraries=(-lpthread -ldl -lm)
 [ "$(uname -s)" != Darwin ] || libraries=(-framework CoreFoundation)

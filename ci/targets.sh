@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds tests for other processors and runs them under qemu-user, in target/TARGET. Arguments: names of processors (aarch64, s390x,
-# riscv64), or nothing for aarch64 alone; before them --all for all tests rather than those that can differ by processor.
+# riscv64), or nothing for aarch64 alone; macos checks the types of the crates for macOS. Before them --all for all tests rather
+# than those that can differ by processor.
 #
 # Needs, and takes from Debian where it may: a C compiler that links for the target, and qemu 10 (bookworm-backports, unpacked
 # aside). Needs the target's standard library, which rustup has. Says what it leaves out.
@@ -18,7 +19,7 @@ processors=("${@:-aarch64}")
 tools=$PWD/target/targets
 mkdir -p "$tools"
 
-# Installs packages where this may be done without a question.
+# Installs packages, if this is the administrator of a Debian.
 install() {
     [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null &&
         { apt-get install -y --no-install-recommends "$@" || { apt-get update && apt-get install -y --no-install-recommends "$@"; }; } \
@@ -46,11 +47,13 @@ qemu() {
     [ -x "$tools/qemu/usr/bin/qemu-$1" ] && echo "$tools/qemu/usr/bin/qemu-$1"
 }
 
-# Ends emulators that take more than 12 GiB, before they take the machine with them. A limit of the process would count what the
-# tests only reserve.
+# Ends this user's emulators that take more than half of the memory, before they take the machine with them. A limit of the process
+# would count what the tests only reserve.
 watch() {
+    local half=$(($(awk '/^MemTotal:/ { print $2 }' /proc/meminfo) / 2))
     while sleep 2; do
-        { ps -C "$1" -o pid=,rss= || true; } | awk '$2 > 12 * 1024 * 1024 { print $1 }' | xargs --no-run-if-empty kill -KILL
+        { ps -C "$1" -o pid=,uid=,rss= || true; } | awk -v uid="$(id -u)" -v half="$half" '$2 == uid && $3 > half { print $1 }' |
+            xargs --no-run-if-empty kill -KILL
     done
 }
 
@@ -88,7 +91,8 @@ run() (
         return
     fi
     "${cargo[@]}" --package wasmfx-runtime --lib
-    "${cargo[@]}" --test frames --test detours --test host_resume --test host_suspend --test embed
+    "${cargo[@]}" --test frames --test detours --test host_resume --test host_suspend --test embed --test config
+    "${cargo[@]}" --test attacks_host -- --skip a_million
     "${cargo[@]}" --test reclaim -- what_is what_something what_the
     # Each rule in optimized code: the native backend with all kinds of traps, libcall with one.
     "${cargo[@]}" --test wast -- native::speed
@@ -97,9 +101,19 @@ run() (
     "${cargo[@]}" --test random -- 0-124
 )
 
+# Wasmtime itself needs a C library of macOS.
+macos() {
+    local target
+    for target in aarch64-apple-darwin x86_64-apple-darwin; do
+        rustup target add "$target" > "$tools/rustup.log" 2>&1 || { echo "left out: no standard library for $target here"; continue; }
+        cargo check --locked --target "$target" --package wasmfx-runtime --package wasmfx-cranelift --features wasmfx-runtime/runtime
+    done
+}
+
 for processor in "${processors[@]}"; do
     case $processor in
         aarch64 | s390x | riscv64) run "$processor" ;;
-        *) echo "$0: $processor is none of aarch64, s390x, riscv64" >&2; exit 2 ;;
+        macos) macos ;;
+        *) echo "$0: $processor is none of aarch64, s390x, riscv64, macos" >&2; exit 2 ;;
     esac
 done

@@ -39,3 +39,4 @@ step bash ci/miri.sh
 step bash ci/kotlin.sh
 step bash ci/c-api.sh
 step bash ci/embedder.sh
+step bash ci/targets.sh

@@ -18,11 +18,21 @@ fn alone() -> MutexGuard<'static, ()> {
     MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the kernel has guards that take no mappings: Linux 6.13.
+/// Whether the system has guards that take no mappings, as Linux does since 6.13, and emulators may not.
 fn cheap_guards() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse::<u32>().ok());
-    numbers.next().zip(numbers.next()) >= Some((6, 13))
+    /// `include/uapi/asm-generic/mman-common.h`.
+    const MADV_GUARD_INSTALL: libc::c_int = 102;
+    // SAFETY: `mmap`: any address will do. `madvise` and `munmap`: the page is that mapping, which nothing else knows.
+    unsafe {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let page = libc::mmap(std::ptr::null_mut(), 4096, access, kind, -1, 0);
+        assert_ne!(page, libc::MAP_FAILED);
+        // What has a guard cannot be made present.
+        let cheap = libc::madvise(page, 4096, MADV_GUARD_INSTALL) == 0
+            && libc::madvise(page, 4096, libc::MADV_POPULATE_READ) != 0;
+        assert_eq!(libc::munmap(page, 4096), 0);
+        cheap
+    }
 }
 
 /// Bytes of memory that the process has.

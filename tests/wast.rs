@@ -1,6 +1,6 @@
 //! Runs every `.wast` file below `tests/wast` in every configuration that the code generator has a path of
 //! its own for: each backend; optimisation off, on, and with functions inlined; traps by signals and by explicit checks; on
-//! aarch64 also with signed return addresses.
+//! aarch64 also with signed return addresses, and with landing pads besides.
 //! The scripts in `tests/wast/heap` run with each garbage collector besides. There is a folder for each rule of the semantics,
 //! and a file is a test: drop one in.
 
@@ -21,13 +21,15 @@ struct Setup {
     collector: Collector,
 }
 
-/// Traps by signals, by checks, and on aarch64 by signals in code that signs return addresses, as all code does on macOS.
+/// Traps by signals and by checks. On aarch64 also by signals in code that signs return addresses, as all code does on macOS, and in
+/// code that besides has landing pads where indirect branches go.
 const TRAPS: &[(&str, bool)] = if cfg!(target_arch = "aarch64") {
-    &[("signals", true), ("checks", false), (SIGNED, true)]
+    &[("signals", true), ("checks", false), (SIGNED, true), (PROTECTED, true)]
 } else {
     &[("signals", true), ("checks", false)]
 };
 const SIGNED: &str = "signed";
+const PROTECTED: &str = "protected";
 
 /// The setups in which a script runs: with each collector if the script is about the heap.
 fn setups(heap: bool) -> Vec<Setup> {
@@ -58,9 +60,14 @@ fn run(file: &Path, setup: Setup) -> Result<(), Failed> {
         .cranelift_debug_verifier(true)
         .collector(setup.collector)
         .signals_based_traps(setup.signals.1);
-    if setup.signals.0 == SIGNED {
+    let flags: &[&str] = match setup.signals.0 {
+        SIGNED => &["sign_return_address"],
+        PROTECTED => &["sign_return_address", "use_bti"],
+        _ => &[],
+    };
+    for flag in flags {
         // SAFETY: `cranelift_flag_enable`: code with this flag does the same.
-        unsafe { config.cranelift_flag_enable("sign_return_address") };
+        unsafe { config.cranelift_flag_enable(flag) };
     }
     let engine = Engine::new(&config).map_err(|e| format!("{e:?}"))?;
     let mut context = WastContext::new(&engine, Async::No, |_| {});

@@ -5,8 +5,6 @@ use crate::contestants::Contestant;
 use crate::sample::elsewhere;
 use crate::schema::{COROSENSEI, FIBER};
 use anyhow::{Context, Result, ensure};
-use corosensei::stack::DefaultStack;
-use corosensei::{Coroutine, CoroutineResult};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use wasmtime_internal_fiber::{Fiber, FiberStack};
@@ -14,14 +12,22 @@ use wasmtime_internal_fiber::{Fiber, FiberStack};
 /// As large as a continuation's stack is by default.
 const STACK: usize = 560 << 10;
 
-/// The libraries, by name.
-pub(crate) fn all(floor: Floor) -> [(&'static str, Box<dyn Contestant>); 2] {
+/// The libraries that support this processor, by name.
+pub(crate) fn all(floor: Floor) -> Vec<(&'static str, Box<dyn Contestant>)> {
     let library = |run| -> Box<dyn Contestant> { Box::new(Library { floor, run, samples: 0 }) };
-    [(COROSENSEI, library(corosensei as Run)), (FIBER, library(wasmtime_fiber))]
+    [(COROSENSEI, COROSENSEI_RUN), (FIBER, Some(wasmtime_fiber as Run))]
+        .into_iter()
+        .filter_map(|(name, run)| Some((name, library(run?))))
+        .collect()
 }
 
 /// A sample of so many operations.
 type Run = fn(Floor, u32) -> Result<Duration>;
+
+#[cfg(not(target_arch = "s390x"))]
+const COROSENSEI_RUN: Option<Run> = Some(corosensei);
+#[cfg(target_arch = "s390x")]
+const COROSENSEI_RUN: Option<Run> = None;
 
 struct Library {
     floor: Floor,
@@ -36,7 +42,11 @@ impl Contestant for Library {
     }
 }
 
+#[cfg(not(target_arch = "s390x"))]
 fn corosensei(floor: Floor, size: u32) -> Result<Duration> {
+    use corosensei::stack::DefaultStack;
+    use corosensei::{Coroutine, CoroutineResult};
+
     let stack = DefaultStack::new(STACK)?;
     match floor {
         Floor::RoundTrip => {

@@ -10,8 +10,10 @@ use std::process::{Child, ChildStdin, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// Programs take milliseconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Programs take milliseconds, in an emulator on a busy machine thousands of times as long.
+fn patience() -> Duration {
+    Duration::from_secs(if crate::support::emulated() { 600 } else { 20 })
+}
 
 #[derive(Default)]
 pub(crate) struct Worker {
@@ -31,7 +33,7 @@ impl Worker {
             self.running.get_or_insert_with(|| Running::start().expect("this program starts again"));
         let asked = running.ask(backend, turn, module);
         let answer = match asked {
-            Ok(()) => running.answers.recv_timeout(PATIENCE),
+            Ok(()) => running.answers.recv_timeout(patience()),
             Err(_) => Err(RecvTimeoutError::Disconnected),
         };
         match answer {

@@ -13,8 +13,7 @@ use wasmfx::wasmtime::{
 };
 
 /// Whether the native backend has this target's processor.
-const NATIVE_PROCESSOR: bool =
-    cfg!(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")));
+const NATIVE_PROCESSOR: bool = wasmfx_runtime::abi::Isa::HOST.is_some();
 
 /// Whether stores search for continuations that nothing can resume any more.
 pub(crate) const SEARCHES: bool = NATIVE_PROCESSOR && cfg!(unix);
@@ -92,10 +91,17 @@ pub(crate) fn process_memory() -> (usize, usize) {
     (bytes("VmRSS:").unwrap_or(0), bytes("VmPTE:").unwrap_or(0))
 }
 
-/// The command that runs this program again: by itself, or in the emulator that `ci/targets.sh` runs it in, whose command line is
-/// in the environment.
+/// The command line of the emulator that `ci/targets.sh` runs this program in.
+const EMULATOR: &str = "WASMFX_EMULATOR";
+
+/// Whether `ci/targets.sh` runs this program in an emulator.
+pub(crate) fn emulated() -> bool {
+    std::env::var_os(EMULATOR).is_some()
+}
+
+/// The command that runs this program again: by itself, or in the emulator that runs it.
 pub(crate) fn this_program() -> Command {
-    let emulator = std::env::var("WASMFX_EMULATOR").unwrap_or_default();
+    let emulator = std::env::var(EMULATOR).unwrap_or_default();
     let this = std::env::current_exe().unwrap();
     let mut words = emulator.split_whitespace().map(OsStr::new).chain([this.as_os_str()]);
     let mut command = Command::new(words.next().expect("the last is this program"));

@@ -91,10 +91,8 @@ pub trait Memory {
     /// Whether the target is big-endian.
     fn is_big_endian(&self) -> bool;
 
-    /// The target's processor, for the native backend. Environments for another one than x86-64 say so.
-    fn native_isa(&self) -> Isa {
-        Isa::X86_64
-    }
+    /// The target's processor. Only the native backend asks.
+    fn native_isa(&self) -> Isa;
 
     /// The alias region of a kind of memory.
     fn region(&mut self, func: &mut ir::Function, region: MemoryRegion) -> ir::AliasRegion;

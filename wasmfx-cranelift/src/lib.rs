@@ -88,11 +88,6 @@ pub fn cont_bind(
     args: &[Value],
 ) -> WasmResult<Value> {
     ensure_target(env)?;
-    let types = env.cont_params(from);
-    // A collector finds bound references through their slots, whose format is little-endian.
-    if env.is_big_endian() && types[..args.len()].iter().any(|ty| env.needs_stack_map(*ty)) {
-        return Err(wasm_unsupported!("`cont.bind` of garbage-collected references on big-endian targets"));
-    }
     let cont = Usable::new(env, builder, cont);
     cont.store_args(env, builder, args);
     let ty = env.cont_func(from);

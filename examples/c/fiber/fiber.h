@@ -51,7 +51,7 @@ void fiber_set_stack_size(size_t stack_size);
 
 /* Gives back what the fiber takes: the library keeps the memory for the next fiber. If the fiber has not finished, nothing of its
  * code runs any more, and addresses of its variables are not valid. Its continuation is left to the engine, which takes the stack
- * back when it finds that nothing refers to it. (This engine does so on x86-64 with Unix; elsewhere the stack lasts as long as the
+ * back when it finds that nothing refers to it. (This engine does so on x86-64 and aarch64 with Unix; elsewhere the stack lasts as long as the
  * store. A function that returns gives it back at once.) The fiber must not be running. NULL is fine. */
 void fiber_free(fiber_t fiber);
 

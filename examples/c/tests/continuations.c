@@ -588,7 +588,7 @@ static void dropped(test_t *test, const wasmtime_module_t *module) {
   CHECK(statistics_of(&guest).alive == 10);
   wasmtime_resumed_t resumed = step(&own, new_cont(&guest, "gen"), 1, &value);
   FINE(wasmtime_cont_unroot(guest.context, &resumed.suspension.cont));
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
   FINE(wasmtime_context_gc(guest.context));
   CHECK(statistics_of(&guest).alive == 10);
   CHECK(statistics_of(&guest).reclaimed == 1);

@@ -39,6 +39,8 @@ use wasmtime_environ::WasmResult;
 /// The payload of that switch is `cont`, which the entry code takes as its argument. The switch stores the registers of the stack
 /// that it leaves: a `resume` in `cont.parent_control`, a `switch` in the `control` of what it captures.
 ///
+/// On x86-64:
+///
 /// ```text
 ///   before: an idle stack                   after: cont has it                       once switched to: cont runs
 ///     context.stacks                          cont.stack

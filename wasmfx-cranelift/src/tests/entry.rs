@@ -21,6 +21,10 @@ impl Memory for EntryEngine {
         self.engine.is_big_endian()
     }
 
+    fn native_isa(&self) -> Isa {
+        self.engine.native_isa()
+    }
+
     fn region(&mut self, func: &mut Function, region: MemoryRegion) -> ir::AliasRegion {
         self.engine.region(func, region)
     }
@@ -58,9 +62,14 @@ struct Code {
 }
 
 impl Code {
-    /// For a function with so many parameters and results, all of them `i32`.
+    /// For a function with so many parameters and results, all of them `i32`, on x86-64.
     fn new(params: usize, results: usize, notify_runtime: bool) -> Code {
-        let engine = Engine::new(Backend::Native, &[]);
+        Code::on(Isa::X86_64, params, results, notify_runtime)
+    }
+
+    fn on(isa: Isa, params: usize, results: usize, notify_runtime: bool) -> Code {
+        let mut engine = Engine::new(Backend::Native, &[]);
+        engine.isa = isa;
         let mut env = EntryEngine { engine, context: None, exhausted: 0 };
         let params = vec![types::I32; params];
         let mut signature = Signature::new(CallConv::Tail);
@@ -234,5 +243,32 @@ fn many_values_need_a_check_of_the_stack() {
         let code = Code::new(params, results, false);
         assert_eq!(code.exhausted, checks);
         assert_eq!(count(&code.func, Opcode::GetStackPointer), checks);
+    }
+}
+
+/// Where calls leave the return address in a register, the first thing that entry code does is to store one that ends walks.
+#[test]
+fn a_return_address_where_no_call_stores_one() {
+    for isa in Isa::ALL {
+        let code = Code::on(isa, 1, 1, false);
+        let entry = code.func.layout.entry_block().unwrap();
+        let first = code
+            .func
+            .layout
+            .block_insts(entry)
+            .find(|inst| code.func.dfg.insts[*inst].opcode() == Opcode::Store);
+        let stored = first.and_then(|store| {
+            let [value, address] = *code.func.dfg.inst_args(store) else { return None };
+            let bottom = definition(&code.func, value, Opcode::Load)?;
+            let (frame, header) = code.parts(address, Opcode::Iadd)?;
+            definition(&code.func, frame, Opcode::GetFramePointer)?;
+            let offset = |inst| code.func.dfg.insts[inst].load_store_offset();
+            let of_header = code.func.dfg.inst_args(bottom)[0] == address;
+            Some((of_header, header, offset(bottom)?, header as i32 + offset(store)?))
+        });
+        // Above the frame pointer that the prologue has stored.
+        let header = offsets::ENTRY_FP_TO_VMSTACKHEADER;
+        let wanted = (true, header.into(), offsets::VMSTACKHEADER_BOTTOM, 8);
+        assert_eq!(stored == Some(wanted), isa.links_in_register(), "{isa:?}: {stored:?}");
     }
 }

@@ -44,7 +44,7 @@ fn ty() -> TypeIndex {
 struct Engine {
     backend: Backend,
     pointer: Type,
-    big_endian: bool,
+    isa: Isa,
     state: FunctionState,
     /// The parameters of each continuation type, and the payload of each tag, both ways. The continuation type with the number n
     /// has no results for the first n of these.
@@ -60,7 +60,7 @@ impl Engine {
         Engine {
             backend,
             pointer: types::I64,
-            big_endian: false,
+            isa: Isa::X86_64,
             state: FunctionState::default(),
             values: values.to_vec(),
             regions: BTreeMap::new(),
@@ -117,7 +117,11 @@ impl Memory for Engine {
     }
 
     fn is_big_endian(&self) -> bool {
-        self.big_endian
+        false
+    }
+
+    fn native_isa(&self) -> Isa {
+        self.isa
     }
 
     fn region(&mut self, func: &mut Function, region: MemoryRegion) -> ir::AliasRegion {
@@ -318,10 +322,11 @@ fn function(
     Ok(func)
 }
 
-/// Any target, with optimizations.
+/// Any target, with optimizations and frame pointers.
 fn isa() -> isa::OwnedTargetIsa {
     let mut flags = settings::builder();
     flags.set("opt_level", "speed").unwrap();
+    flags.set("preserve_frame_pointers", "true").unwrap();
     let flags = settings::Flags::new(flags);
     isa::lookup_by_name("x86_64-unknown-linux-gnu").unwrap().finish(flags).unwrap()
 }

@@ -175,8 +175,13 @@ pub struct VMContRef {
 
     /// The memory of `values`, if the values fit: while the continuation is fresh, and with the native backend also while it is
     /// suspended. With the native backend a payload that the continuation suspends with is here too, if it fits.
-    pub args: [u128; INLINE_ARGS],
+    pub args: VMInlineArgs,
 }
+
+/// The slots of [`VMContRef::args`]. Some processors, such as s390x, align `u128` to 8 bytes; offsets are the same on all.
+#[repr(C, align(16))]
+#[derive(Debug, Clone, Copy)]
+pub struct VMInlineArgs(pub [u128; INLINE_ARGS]);
 
 /// What a continuation knows of the handlers around it: see `native`, N5.
 #[repr(C)]
@@ -245,7 +250,7 @@ impl VMContRef {
         stack: ptr::null_mut(),
         parent_entry: ptr::null_mut(),
         backend_state: VMBackendState::EMPTY,
-        args: [0; INLINE_ARGS],
+        args: VMInlineArgs([0; INLINE_ARGS]),
     };
 
     /// Whether the stack that runs belongs to a continuation, rather than being the initial stack.

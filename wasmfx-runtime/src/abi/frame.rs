@@ -20,7 +20,7 @@ pub const NO_TAG: *const VMTag = ptr::without_provenance(1);
 /// | suspend_count ... first_switch | (on $tag $label), in order | (on $tag switch), in order |
 /// ^ VMResumeFrame                  ^ suspend_count tags         ^ switch_count tags
 /// ```
-#[repr(C, align(16))]
+#[repr(C)]
 #[derive(Debug)]
 pub struct VMResumeFrame {
     /// The number of `(on $tag $label)` clauses.
@@ -97,7 +97,7 @@ impl VMResumeFrame {
 unsafe fn find(frame: *const VMResumeFrame, first: u32, count: u32, tag: *const VMTag) -> Option<u32> {
     // SAFETY: `add`: 1, 2: the tags begin where the frame's fields end, in the same stack slot, and none behind the
     // last is asked for. The reads: 2: the tags are initialised. They are aligned, as the size of a frame is a multiple
-    // of 16.
+    // of 8.
     unsafe {
         let tags = frame.add(1).cast::<*const VMTag>().add(first as usize);
         (0..count).find(|&i| *tags.add(i as usize) == tag)

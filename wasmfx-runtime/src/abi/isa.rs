@@ -44,8 +44,17 @@ impl Isa {
         }
     }
 
-    /// The distance from a [`VMStackHeader`](super::VMStackHeader) to the stack pointer with which the stack is entered, in bytes:
-    /// that of the return address below it, if a call stores one.
+    /// Whether functions that may switch return by a jump rather than by the processor's return: see Wasmtime's
+    /// `Config::stack_switching_jump_returns`.
+    pub const fn returns_by_jump(self) -> bool {
+        match self {
+            Isa::Aarch64 => false,
+            Isa::X86_64 => true,
+        }
+    }
+
+    /// The distance in bytes from a [`VMStackHeader`](super::VMStackHeader) to the stack pointer with which the stack is entered:
+    /// 0, or a word below if a call stores a return address, which then is there already.
     pub const fn entry_sp(self) -> i32 {
         if self.links_in_register() { 0 } else { -8 }
     }

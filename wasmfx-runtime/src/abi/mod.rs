@@ -110,7 +110,7 @@ mod stack;
 pub use self::context::{Backend, VMContinuationContext, VMSavedEntry};
 pub use self::contref::{
     INLINE_ARGS, VMBackendState, VMContObj, VMContRef, VMContState, VMControlContext, VMEntryState,
-    VMHandlerCache, VMPayloads,
+    VMHandlerCache, VMInlineArgs, VMPayloads,
 };
 pub use self::fingerprint::{
     FINGERPRINT, TRANSLATION, fingerprint, fingerprint_of_sources, fingerprints, with_fingerprint,

@@ -54,8 +54,8 @@ offsets! {
     VMCONTINUATIONCONTEXT_CREATED: VMContinuationContext, created = 24;
     VMCONTINUATIONCONTEXT_LIMIT_BELOW: VMContinuationContext, limit_below = 32;
     VMCONTINUATIONCONTEXT_BARRIER: VMContinuationContext, barrier = 48;
-    VMCONTINUATIONCONTEXT_KNOWN: VMContinuationContext, known = 96;
-    VMCONTINUATIONCONTEXT_KNOWN_COUNT: VMContinuationContext, known_count = 104;
+    VMCONTINUATIONCONTEXT_KNOWN: VMContinuationContext, known = 88;
+    VMCONTINUATIONCONTEXT_KNOWN_COUNT: VMContinuationContext, known_count = 96;
 
     VMSTACKHEADER_NEXT: VMStackHeader, next = 0;
     VMSTACKHEADER_BOTTOM: VMStackHeader, bottom = 24;
@@ -76,7 +76,7 @@ pub const VMCONTREF_HEAP_TYPE: i32 = 260;
 /// `VMHeapIdentity::revision`, from the `VMContRef` on.
 pub const VMCONTREF_HEAP_REVISION: i32 = 264;
 /// The offset of the first tag behind a `VMResumeFrame`, which is the size of the `VMResumeFrame`.
-pub const VMRESUMEFRAME_TAGS: i32 = 48;
+pub const VMRESUMEFRAME_TAGS: i32 = 40;
 /// The offset from a `VMStackHeader` to the return address of the entry code, below it.
 pub const VMSTACKHEADER_RETURN_ADDRESS: i32 = 8 * VMStackHeader::RETURN_ADDRESS as i32;
 /// The offset from the entry code's frame record to the `VMStackHeader`.

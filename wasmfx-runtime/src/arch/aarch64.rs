@@ -13,6 +13,20 @@ use std::mem::offset_of;
 /// `ldp` and `stp` move `sp` and `fp` together.
 const _: () = assert!(offset_of!(VMControlContext, fp) == offset_of!(VMControlContext, sp) + 8);
 
+/// Stores (`stp`) or loads (`ldp`) the registers that a function preserves, above its frame record at the register `$base`. With the
+/// record they take 160 bytes.
+macro_rules! preserved {
+    ($move:literal, $base:literal) => {
+        preserved!($move, $base: x19 x20 16, x21 x22 32, x23 x24 48, x25 x26 64, x27 x28 80,
+            d8 d9 96, d10 d11 112, d12 d13 128, d14 d15 144)
+    };
+    ($move:literal, $base:literal: $($first:ident $second:ident $at:literal),+) => {
+        concat!(
+            $($move, " ", stringify!($first), ", ", stringify!($second), ", [", $base, ", #", stringify!($at), "]\n"),+
+        )
+    };
+}
+
 pub(crate) const CALLS_ON: bool = true;
 
 /// Calls `f(data)` with the stack pointer `sp`, rounded down to the alignment that a stack pointer has.
@@ -66,6 +80,8 @@ unsafe extern "C" fn call_on_aligned(sp: usize, f: unsafe extern "C" fn(*mut ())
         ".cfi_def_cfa_register sp",
         "ldp x29, x30, [sp], #16",
         ".cfi_def_cfa_offset 0",
+        ".cfi_restore x29",
+        ".cfi_restore x30",
         "ret",
         ".cfi_endproc",
     )
@@ -160,8 +176,8 @@ pub(crate) unsafe extern "C" fn jump(control: *const VMControlContext, code: u64
 /// # Safety
 ///
 /// 1. `cells` are valid, and this is the innermost entry into Wasm of the store that they belong to.
-/// 2. `load` has the registers that a `stack_switch` stored, those of a detour (W1) or of a fresh continuation, and nothing has continued there
-///    since. `payload` is a word that is expected there.
+/// 2. `load` has the registers that a `stack_switch` stored, those of a detour (W1) or of a fresh continuation, and nothing has
+///    continued there since. `payload` is a word that is expected there.
 /// 3. `store` is valid. The continuation at `load` continues there when it suspends or ends (N1).
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn enter(
@@ -180,15 +196,7 @@ pub(crate) unsafe extern "C" fn enter(
         ".cfi_offset x30, -152",
         "mov x29, sp",
         ".cfi_def_cfa_register x29",
-        "stp x19, x20, [x29, #16]",
-        "stp x21, x22, [x29, #32]",
-        "stp x23, x24, [x29, #48]",
-        "stp x25, x26, [x29, #64]",
-        "stp x27, x28, [x29, #80]",
-        "stp d8, d9, [x29, #96]",
-        "stp d10, d11, [x29, #112]",
-        "stp d12, d13, [x29, #128]",
-        "stp d14, d15, [x29, #144]",
+        preserved!("stp", "x29"),
         ".cfi_offset x19, -144",
         ".cfi_offset x20, -136",
         ".cfi_offset x21, -128",
@@ -231,18 +239,12 @@ pub(crate) unsafe extern "C" fn enter(
         // A switch: its payload is in x0.
         "3:",
         "hint #36",
-        "ldp x19, x20, [x29, #16]",
-        "ldp x21, x22, [x29, #32]",
-        "ldp x23, x24, [x29, #48]",
-        "ldp x25, x26, [x29, #64]",
-        "ldp x27, x28, [x29, #80]",
-        "ldp d8, d9, [x29, #96]",
-        "ldp d10, d11, [x29, #112]",
-        "ldp d12, d13, [x29, #128]",
-        "ldp d14, d15, [x29, #144]",
+        preserved!("ldp", "x29"),
         ".cfi_def_cfa_register sp",
         "ldp x29, x30, [sp], #160",
         ".cfi_def_cfa_offset 0",
+        ".cfi_restore x29",
+        ".cfi_restore x30",
         "ret",
         ".cfi_endproc",
         cell_fp = const offset_of!(EntryCells, fp),
@@ -341,11 +343,11 @@ pub(crate) unsafe fn suspend(
     load: *const VMControlContext,
     payload: u64,
 ) -> u64 {
-    // SAFETY: of `suspend_at`: 1 to 3: this function's; 4: as it says.
+    // SAFETY: of `suspend_at`: 1 to 3: this function's; 4: that function's result.
     unsafe { suspend_at(own, left, load, payload, resumed_address()) }
 }
 
-/// As [`suspend`].
+/// As [`suspend`]. `adr` reaches places within 1 MiB only, so that the address of [`resumed`] is an argument.
 ///
 /// # Safety
 ///
@@ -363,15 +365,7 @@ unsafe extern "C" fn suspend_at(
         "hint #34",
         // x0: where to store, x1: what to store as fp, x2: what to load, x3: the payload, x4: what to store as pc.
         "stp x29, x30, [sp, #-160]!",
-        "stp x19, x20, [sp, #16]",
-        "stp x21, x22, [sp, #32]",
-        "stp x23, x24, [sp, #48]",
-        "stp x25, x26, [sp, #64]",
-        "stp x27, x28, [sp, #80]",
-        "stp d8, d9, [sp, #96]",
-        "stp d10, d11, [sp, #112]",
-        "stp d12, d13, [sp, #128]",
-        "stp d14, d15, [sp, #144]",
+        preserved!("stp", "sp"),
         "mov x9, sp",
         "stp x9, x1, [x0, #{sp}]",
         "str x4, [x0, #{pc}]",
@@ -388,20 +382,7 @@ unsafe extern "C" fn suspend_at(
 /// The second half of [`suspend`]. A `stack_switch` comes here, with its payload in x0.
 #[unsafe(naked)]
 unsafe extern "C" fn resumed() {
-    naked_asm!(
-        "hint #36",
-        "ldp x19, x20, [sp, #16]",
-        "ldp x21, x22, [sp, #32]",
-        "ldp x23, x24, [sp, #48]",
-        "ldp x25, x26, [sp, #64]",
-        "ldp x27, x28, [sp, #80]",
-        "ldp d8, d9, [sp, #96]",
-        "ldp d10, d11, [sp, #112]",
-        "ldp d12, d13, [sp, #128]",
-        "ldp d14, d15, [sp, #144]",
-        "ldp x29, x30, [sp], #160",
-        "ret",
-    )
+    naked_asm!("hint #36", preserved!("ldp", "sp"), "ldp x29, x30, [sp], #160", "ret",)
 }
 
 /// The return address of the frame that starts a stack.

@@ -437,8 +437,8 @@ impl PooledStack {
         self.top.cast()
     }
 
-    /// Turns the stack into a header at its top, which owns the stack from then on. Writes the return address below the header,
-    /// with which the stack is entered.
+    /// Turns the stack into a header at its top, which owns the stack from then on. Writes the return address in the
+    /// header, and below it, where calls store it: a stack is entered with it there on x86-64.
     pub(crate) fn into_header(self) -> Result<NonNull<VMStackHeader>, PooledStack> {
         let header = self.top.cast::<VMStackHeader>().wrapping_sub(1);
         // SAFETY: `write`, twice: M1: header and word lie in the stack, which is larger than a page: writable; M2:

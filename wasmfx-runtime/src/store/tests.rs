@@ -40,7 +40,7 @@ fn compiled_new(all: &mut Continuations, params: u32) -> Option<NonNull<VMContRe
     context.free = cont.parent;
     context.created += 1;
     (cont.func, cont.caller_or_child) = (ptr::dangling_mut(), ptr::dangling_mut());
-    cont.values = VMPayloads { data: cont.args.as_mut_ptr(), length: 0, capacity: params };
+    cont.values = VMPayloads { data: cont.args.0.as_mut_ptr(), length: 0, capacity: params };
     cont.last_ancestor = free.as_ptr();
     Some(free)
 }
