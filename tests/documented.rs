@@ -1,4 +1,4 @@
-//! The limits that pages state in numbers are those that the runtime has.
+//! The limits that pages state in numbers are those that the runtime has, and modules in pages compile or are refused as said.
 
 use std::fs;
 use std::path::Path;
@@ -178,4 +178,41 @@ fn numbers_are_read() {
     assert_eq!(numbers(&page, "From {} to {}."), Some(vec![16 << 10, 2 << 30]));
     assert_eq!(numbers(&page, "to {}"), None, "it is there twice");
     assert_eq!(numbers(&page, "From {} on"), None);
+}
+
+/// The modules of a page, between ```` ```wat ```` and ```` ``` ````.
+fn modules(page: &str) -> Vec<&str> {
+    page.split("\n```wat\n").skip(1).map(|rest| rest.split("\n```").next().expect("a part")).collect()
+}
+
+/// A module compiles unless its first line says with which error it does not.
+#[test]
+fn modules_in_pages_compile() {
+    let engine = wasmfx::wasmtime::Engine::new(&wasmfx::config()).unwrap();
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/syntax.md")).unwrap();
+    let modules = modules(&page);
+    assert!(modules.len() > 5);
+    for text in modules {
+        let result =
+            wasmfx::wasmtime::Module::new(&engine, text).map(drop).map_err(|error| format!("{error:?}"));
+        match (text.strip_prefix(";; invalid: ").and_then(|text| text.lines().next()), result) {
+            (None, Ok(())) => {}
+            (Some(wanted), Err(error)) if error.contains(wanted) => {}
+            (_, result) => panic!("{result:?}: {text}"),
+        }
+    }
+}
+
+/// What the README shows of an example is there: lines, and `...` for those that are left out.
+#[test]
+fn the_readme_quotes_an_example() {
+    let read = |file| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let (readme, example) = (read("README.md"), read("examples/generator.wat"));
+    let [quoted] = modules(&readme)[..] else { panic!("one module") };
+    let mut rest = &*example;
+    for part in quoted.split("\n...\n") {
+        let at =
+            rest.find(part).unwrap_or_else(|| panic!("not in examples/generator.wat, or not there: {part}"));
+        rest = &rest[at + part.len()..];
+    }
 }

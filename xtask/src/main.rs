@@ -121,7 +121,9 @@ enum PatchesCommand {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Setup { force } => setup::setup(force),
+        Command::Setup { force } => {
+            setup::setup(force).inspect(|_| eprintln!("wasmtime/ has the pinned crates and all patches"))
+        }
         Command::Wasmtime { args } => run::wasmtime(&args),
         Command::CApi(args) => c_api::c_api(&args),
         Command::CPrograms(args) => c_programs::c_programs(&args),

@@ -142,8 +142,8 @@ pub fn check_series() -> Result<usize> {
 pub fn list() -> Result<ExitCode> {
     let (mut all_added, mut all_removed) = (0, 0);
     println!("  added removed files  patch");
-    let patches = Patch::read_all(&tools::root())?;
-    for (group, patches) in series::groups(&patches)? {
+    let listed = Patch::read_all(&tools::root())?;
+    for (group, patches) in series::groups(&listed)? {
         println!("{group}:");
         for patch in patches {
             let (added, removed, files) = patch.size();
@@ -153,6 +153,16 @@ pub fn list() -> Result<ExitCode> {
         }
     }
     println!("{all_added:7} {all_removed:7}        in all");
+    let root = tools::root();
+    let tree = root.join(stamp::TREE);
+    if tree.join(".git").exists() {
+        let files: BTreeMap<_, _> = listed.iter().map(|patch| (&patch.name, &patch.text)).collect();
+        if !series(&tree)?.iter().eq(files) {
+            eprintln!(
+                "wasmtime/ has commits that differ from these: `cargo xtask patches export` writes them here"
+            );
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -228,7 +238,10 @@ pub fn table(args: &TableArgs) -> Result<ExitCode> {
     setup::ensure()?;
     let root = tools::root();
     let [mut ours, mut theirs] = crates(&root, &root.join(stamp::TREE))?;
-    let base = args.relative_to.as_ref().map(|dir| dir.canonicalize().context("no such folder"));
+    let base = args
+        .relative_to
+        .as_ref()
+        .map(|dir| dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display())));
     let base = base.transpose()?;
     println!("[patch.crates-io]");
     match (&args.git, &args.wasmfx_git) {
