@@ -76,9 +76,10 @@ fn main() -> Result<()> {
     }
 
     let full = args.filter.is_none() && args.skip.is_empty();
+    let names: Vec<_> = all.iter().map(|benchmark| benchmark.name.clone()).collect();
     let chosen: Vec<Benchmark> =
         all.into_iter().filter(|benchmark| chooses(&args, &benchmark.name)).collect();
-    ensure!(!chosen.is_empty(), "no benchmark has such a name; `--list` lists all");
+    ensure!(!chosen.is_empty(), "no benchmark has such a name; there are {}", names.join(", "));
     let quick = match std::env::var_os(variable::QUICK) {
         None => false,
         Some(value) if value == "1" => true,

@@ -96,7 +96,10 @@ fn count(filter: &str) -> Result<Counts> {
     let scratch = run::target_directory()?.join("instructions");
     fs::create_dir_all(&scratch)?;
     let mut tasks = discover(&scratch, filter)?;
-    ensure!(!tasks.is_empty(), "no benchmark that says `micro = true` has `{filter}` in its name");
+    if tasks.is_empty() {
+        let names: Vec<_> = discover(&scratch, "")?.into_iter().map(|task| task.name).collect();
+        bail!("no benchmark whose instructions are counted has `{filter}` in its name: {}", names.join(", "));
+    }
     let mut compiled = BTreeSet::new();
     for task in &mut tasks {
         let to = task.module.with_extension("cwasm");
