@@ -158,9 +158,7 @@ pub fn list() -> Result<ExitCode> {
     if tree.join(".git").exists() {
         let files: BTreeMap<_, _> = listed.iter().map(|patch| (&patch.name, &patch.text)).collect();
         if !series(&tree)?.iter().eq(files) {
-            eprintln!(
-                "wasmtime/ has commits that differ from these: `cargo xtask patches export` writes them here"
-            );
+            eprintln!("the commits in wasmtime/ differ from these: `cargo xtask patches check` says where");
         }
     }
     Ok(ExitCode::SUCCESS)
