@@ -13,12 +13,14 @@
 //! there is one, `run` is called for a few operations, and then, timed, for as many as the header says. Its result must be
 //! that of `expected`. An operation's time is the sample's, divided by their number.
 //!
-//! A name after `--` restricts a run to the benchmarks with names that contain it. From the environment:
+//! A name after `--` restricts a run to the benchmarks with names that contain it, and `--list` prints the names. From the
+//! environment:
 //!
 //! * `WASMFX_UNPATCHED`: the program built from `unpatched/`; `cargo xtask bench` sets it.
 //! * `WASMFX_NODE`: Node, with a V8 that has stack switching.
 //! * `WASMFX_RESULTS`: where to write all interleaved samples as JSON.
 //! * `WASMFX_QUICK=1`: without criterion, without threads, and with fewer samples.
+//! * `WASMFX_MODULE`: a module of the user's own, in place of all benchmarks. `cargo xtask bench FILE` sets it.
 //! * `WASMFX_EXPORT`: a folder to write the modules to whose instructions are counted, in place of all that;
 //!   `cargo xtask instructions` sets it.
 
@@ -54,6 +56,7 @@ use processor::Processors;
 use schema::{LeftOut, Measured, Results, variable};
 use std::path::Path;
 use std::time::Duration;
+use wasmfx::StackSwitchingBackend;
 use wasmfx::wasmtime as api;
 
 /// How often the suite goes through all benchmarks, and how many interleaved samples of each contestant it then takes.
@@ -67,7 +70,16 @@ fn main() -> Result<()> {
     let args = Arguments::from_args();
     let (_, best) = *support::backends().last().expect("there is one at least");
     let engine = contestants::engine(best, false)?;
-    let all = catalogue::all(&engine)?;
+    let own = std::env::var_os(variable::MODULE);
+    let mut all = match &own {
+        None => catalogue::all(&engine)?,
+        Some(path) => {
+            catalogue::own(&engine, Path::new(path)).with_context(|| Path::new(path).display().to_string())?
+        }
+    };
+    for benchmark in all.iter_mut().filter(|benchmark| benchmark.header.size == 0) {
+        benchmark.header.size = enough(best, benchmark).with_context(|| benchmark.name.clone())?;
+    }
     if let Some(directory) = std::env::var_os(variable::EXPORT) {
         return catalogue::export(&engine, &all, Path::new(&directory)).context(variable::EXPORT);
     }
@@ -75,7 +87,11 @@ fn main() -> Result<()> {
         libtest_mimic::run(&args, trials(all)).exit();
     }
 
-    let full = args.filter.is_none() && args.skip.is_empty();
+    if args.list {
+        all.iter().for_each(|benchmark| println!("{}: {}", benchmark.name, benchmark.header.operation));
+        return Ok(());
+    }
+    let full = own.is_none() && args.filter.is_none() && args.skip.is_empty();
     let names: Vec<_> = all.iter().map(|benchmark| benchmark.name.clone()).collect();
     let chosen: Vec<Benchmark> =
         all.into_iter().filter(|benchmark| chooses(&args, &benchmark.name)).collect();
@@ -104,6 +120,17 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// How many operations of a benchmark take some milliseconds.
+fn enough(backend: StackSwitchingBackend, benchmark: &Benchmark) -> Result<u32> {
+    const ENOUGH: Duration = Duration::from_millis(5);
+    let mut wasm = Wasm::new(backend, benchmark)?;
+    let mut size = 1_u32;
+    while wasm.sample(size)? < ENOUGH {
+        size = size.checked_mul(2).context("it does not take longer for a larger argument")?;
+    }
+    Ok(size)
+}
+
 fn chooses(args: &Arguments, name: &str) -> bool {
     let matches = |filter: &str| if args.exact { name == filter } else { name.contains(filter) };
     args.filter.as_deref().is_none_or(matches) && !args.skip.iter().any(|skip| matches(skip))
@@ -120,6 +147,9 @@ fn trials(all: Vec<Benchmark>) -> Vec<Trial> {
             }));
         }
     }
+    trials.push(Trial::test("a module of the user's own", || {
+        own_module().map_err(|e| format!("{e:?}").into())
+    }));
     for (floor_name, floor) in [("round trip", Floor::RoundTrip), ("create", Floor::Create)] {
         for (name, _) in floors::all(floor) {
             trials.push(Trial::test(format!("{floor_name} by {name}"), move || {
@@ -130,6 +160,36 @@ fn trials(all: Vec<Benchmark>) -> Vec<Trial> {
         }
     }
     trials
+}
+
+/// What is taken for a benchmark in a module without a header, and what is refused.
+fn own_module() -> Result<()> {
+    let (_, backend) = *support::backends().last().expect("there is one at least");
+    let engine = contestants::engine(backend, false)?;
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own.wat");
+    let of_module = |module: &str| {
+        std::fs::write(&path, module)?;
+        catalogue::own(&engine, &path)
+    };
+    let loops = "(param i32) (result i64)
+        (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (i64.const 1)";
+    let all =
+        of_module(&format!("(module (func (export \"run_a\") {loops}) (func (export \"run_b\") {loops}))"))?;
+    let names: Vec<_> = all.iter().map(|benchmark| &*benchmark.name).collect();
+    ensure!(names == ["own_a", "own_b"], "{names:?}");
+    ensure!(enough(backend, &all[0])? > 1_000, "a thousand turns of a loop take no milliseconds");
+    for wrong in ["(module)", "(module (func (export \"run\")))", "(module (memory (export \"run\") 1))"] {
+        let error = of_module(wrong).err().context("it was taken for a benchmark")?;
+        ensure!(format!("{error:?}").contains("(param i32) (result i64)"), "{error:?}");
+    }
+    // The result has to be the expected one.
+    let all = of_module(&format!(
+        "(module (func (export \"run\") {loops})
+            (func (export \"expected\") (param i32) (result i64) (i64.const 2)))"
+    ))?;
+    let wrong = Wasm::new(backend, &all[0])?.sample(10).err().context("a wrong result was measured")?;
+    ensure!(format!("{wrong:?}").contains("returned 1 where 2 is right"), "{wrong:?}");
+    Ok(())
 }
 
 /// A group for each, with this build's backends.

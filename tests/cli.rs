@@ -50,9 +50,65 @@ fn the_readme_command() {
 }
 
 #[test]
-fn without_the_flag_it_is_off() {
-    let error = refused(&["run", "examples/generator.wat"]);
-    assert!(error.contains("stack switching"), "{error}");
+fn the_flag_that_turns_stack_switching_on() {
+    for command in ["run", "compile"] {
+        let error = refused(&[command, "examples/generator.wat"]);
+        assert!(error.contains("add `-W stack-switching`"), "{error}");
+        assert!(error.contains("when stack switching is disabled"), "{error}");
+    }
+    let file = std::env::temp_dir().join(format!("wasmfx-flag-{}.wat", std::process::id()));
+    let of_module = |module: &str| {
+        std::fs::write(&file, module).unwrap();
+        refused(&["run", file.to_str().unwrap()])
+    };
+    for module in [
+        "(module (func (param contref)))",
+        "(module (type $f (func)) (type $c (cont $f)))",
+        "(module (tag (param i32) (result i32)))",
+        "(component (core module (type $f (func)) (type $c (cont $f))))",
+    ] {
+        let error = of_module(module);
+        assert!(error.contains("add `-W stack-switching`"), "{module}: {error}");
+    }
+    // What is wrong for another reason is not for want of the flag, even if the text that it quotes has these words.
+    let error = of_module("(module (func (export \"stack switching\") (result i32)))");
+    assert!(!error.contains("-W stack-switching"), "{error}");
+    let error = of_module("(module ;; stack switching\n (unknown))");
+    assert!(!error.contains("-W stack-switching"), "{error}");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn the_version_names_wasmfx() {
+    let version = printed(&["--version"]);
+    let wasmfx = format!(" with wasmfx {}", env!("CARGO_PKG_VERSION"));
+    assert!(version.starts_with("wasmtime ") && version.contains(&wasmfx), "{version}");
+}
+
+#[test]
+fn a_subcommand_that_is_not_built_in() {
+    let error = refused(&["serve", "component.wasm"]);
+    assert!(
+        error.contains("`wasmtime serve` is not in this build") && error.contains("--features serve"),
+        "{error}"
+    );
+    // As a file it is looked for, and not found.
+    assert!(refused(&["run", "serve"]).contains("failed to open wasm module"));
+}
+
+#[test]
+fn an_unhandled_tag_says_where() {
+    const MODULE: &str =
+        "(module (tag $t) (func $nobody (suspend $t)) (func (export \"_start\") (call $nobody)))";
+    let file = std::env::temp_dir().join(format!("wasmfx-unhandled-{}.wat", std::process::id()));
+    std::fs::write(&file, MODULE).unwrap();
+    each_backend(|flags| {
+        let error = refused(&[&["run"], flags, &[file.to_str().unwrap()]].concat());
+        assert!(error.contains("this suspend or switch has no handler for its tag"), "{error}");
+        let first = error.lines().find(|line| line.contains(" - <unknown>!")).unwrap_or_default();
+        assert!(first.ends_with("!nobody"), "{error}");
+    });
+    std::fs::remove_file(file).unwrap();
 }
 
 /// The flags for stack switching on each backend.

@@ -204,9 +204,28 @@ fn modules_in_pages_compile() {
 }
 
 /// What the README shows of an example is there: lines, and `...` for those that are left out.
+fn read(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
+/// The figures of the first screen are those of the table below it.
+#[test]
+fn the_readme_quotes_its_table() {
+    let readme = read("README.md");
+    let quoted = |benchmark: &str| {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {benchmark} ")));
+        let cells: Vec<_> = row.expect("a row of the table").split('|').map(str::trim).collect();
+        (cells[3].to_string(), cells[4].to_string())
+    };
+    let ((generator, before), (library, library_before)) =
+        (quoted("generator"), quoted("suspend_resume_library"));
+    let sentence =
+        format!("takes {generator} ns ({before} unpatched), and {library} ns ({library_before}) where");
+    assert!(flat(&readme).contains(&sentence), "README.md does not say: {sentence}");
+}
+
 #[test]
 fn the_readme_quotes_an_example() {
-    let read = |file| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
     let (readme, example) = (read("README.md"), read("examples/generator.wat"));
     let [quoted] = modules(&readme)[..] else { panic!("one module") };
     let mut rest = &*example;

@@ -3,7 +3,7 @@
 ;;! size = 1000000
 ;;! no_unpatched = "unpatched Wasmtime frees no continuation before its store is dropped, and fails at some 32,000; this benchmark makes more"
 ;;! talk = 1.49
-;;! typical = true
+;;! place = 4
 ;; Many connections, of which 10,000 are alive at a time: each is a continuation that waits for its request, then takes
 ;; 32 KiB of stack to answer it, and ends.
 ;;

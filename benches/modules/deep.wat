@@ -1,4 +1,4 @@
-;;! operation = "a suspend past N resumes that do not match, and a resume of all at once (the name has N; alternating: two tags in turn)"
+;;! operation = "a suspend through N resumes with other tags to the handler outside, and a resume of all N + 1 stacks (the name has N; alternating: two tags in turn)"
 ;;! size = 100000
 ;;! micro = true
 ;; A suspend with its handler far away: a chain of continuations, each of which resumes the next with a clause for

@@ -2,7 +2,7 @@
 ;;! size = 300000
 ;;! floor = "round trip"
 ;;! micro = true
-;;! typical = true
+;;! place = 1
 ;; A generator of numbers, and a consumer that adds them up.
 ;;
 ;; `run n` has the generator count from 1 to n and end; the result must be n (n + 1) / 2.

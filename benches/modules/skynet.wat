@@ -3,7 +3,7 @@
 ;;! size = 111111
 ;;! no_unpatched = "unpatched Wasmtime frees no continuation before its store is dropped, and fails at some 32,000; this benchmark makes more"
 ;;! talk = 1.72
-;;! typical = true
+;;! place = 5
 ;; Skynet: a tree of continuations in which every node has ten children. A leaf returns its number, a node
 ;; the sum of what its children return.
 ;;

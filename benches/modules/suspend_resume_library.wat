@@ -1,7 +1,7 @@
 ;;! operation = "a value from a generator and back, by functions of a library that several loops call"
 ;;! size = 500000
 ;;! micro = true
-;;! typical = true
+;;! place = 2
 ;; As `suspend_resume`, in the shape of a language's library: `resume` and `suspend` stand each in one function, which a second
 ;; function calls, and two producers and two consumers share these. So the returns between a switch and the program are many.
 ;;

@@ -2,7 +2,7 @@
 ;;! size = 500000
 ;;! no_v8 = 'V8 14.6 has no `switch`: its compiler ends the process with "unimplemented code"'
 ;;! micro = true
-;;! typical = true
+;;! place = 3
 ;; As `switch_pair`, in the shape of a language's library: `switch` stands in one function, which a second function calls, and two
 ;; different loops share these.
 ;;

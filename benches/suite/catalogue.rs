@@ -1,11 +1,15 @@
-//! What there is to measure: the modules in `../modules` that begin with a header, and the generated ones.
+//! What there is to measure: the modules in `../modules` that begin with a header, and the generated ones; or a module of the
+//! user's own.
 
 use crate::generate;
 use crate::schema::{EXPORTED, Exported};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use wasmfx::wasmtime::{Engine, Module};
+use wasmfx::wasmtime::{Engine, ExternType, Module, ValType};
+
+/// The export that returns what `run` must, for the same argument.
+const EXPECTED: &str = "expected";
 
 /// The first characters of a header's lines; TOML follows.
 const PREFIX: &str = ";;!";
@@ -16,7 +20,7 @@ const PREFIX: &str = ";;!";
 pub(crate) struct Header {
     /// What one operation is.
     pub(crate) operation: String,
-    /// Operations of a sample, the argument of `run`.
+    /// Operations of a sample, the argument of `run`. Zero: as many as take a few milliseconds.
     pub(crate) size: u32,
     /// Why Wasmtime as published cannot run it.
     pub(crate) no_unpatched: Option<String>,
@@ -29,9 +33,8 @@ pub(crate) struct Header {
     /// Whether its instructions are counted.
     #[serde(default)]
     pub(crate) micro: bool,
-    /// Whether it looks like programs that people write. The README begins with these.
-    #[serde(default)]
-    pub(crate) typical: bool,
+    /// Its place among those that look like programs that people write. The README begins with these.
+    pub(crate) place: Option<u32>,
     /// Whether there is a second benchmark of the same code, compiled with inlining.
     #[serde(default)]
     pub(crate) inlined: bool,
@@ -67,27 +70,59 @@ pub(crate) fn all(engine: &Engine) -> Result<Vec<Benchmark>> {
 
     let mut all = Vec::new();
     for path in paths {
-        add_file(engine, &path, &mut all).with_context(|| path.display().to_string())?;
+        let text = std::fs::read_to_string(&path)?;
+        let Some(header) = header(&text) else { continue };
+        let added = header
+            .and_then(|header| add_checked(engine, &name(&path), header, wat::parse_str(&text)?, &mut all));
+        added.with_context(|| path.display().to_string())?;
     }
     for (name, header, wasm) in generate::all() {
-        add(engine, &name, header, wasm, &mut all).with_context(|| format!("the generated module {name}"))?;
+        add_checked(engine, &name, header, wasm, &mut all)
+            .with_context(|| format!("the generated module {name}"))?;
     }
     Ok(all)
 }
 
-fn add_file(engine: &Engine, path: &Path, all: &mut Vec<Benchmark>) -> Result<()> {
-    let text = std::fs::read_to_string(path)?;
-    let header: Vec<&str> = text.lines().map_while(|line| line.strip_prefix(PREFIX)).collect();
-    if header.is_empty() {
-        return Ok(());
+/// The benchmarks of a module that lies anywhere, in text or binary; the header is optional, and so is `expected`.
+pub(crate) fn own(engine: &Engine, path: &Path) -> Result<Vec<Benchmark>> {
+    let bytes = std::fs::read(path)?;
+    let header = std::str::from_utf8(&bytes).ok().and_then(header).unwrap_or_else(|| {
+        let operation = "one of as many as the argument says".to_owned();
+        Ok(generate::header(operation, 0))
+    })?;
+    let mut all = Vec::new();
+    let header = Header { micro: true, ..header };
+    if !add(engine, &name(path), header, wat::parse_bytes(&bytes)?.into_owned(), &mut all)? {
+        eprintln!("{}: nothing checks the results, since there is no export `{EXPECTED}`", path.display());
     }
-    let header = toml::from_str(&header.join("\n")).context("its header")?;
-    let name = path.file_stem().expect("it has an extension").to_string_lossy();
-    add(engine, &name, header, wat::parse_str(&text)?, all)
+    Ok(all)
 }
 
-/// Adds a benchmark for each export `run` or `run_X`.
-fn add(engine: &Engine, name: &str, header: Header, wasm: Vec<u8>, all: &mut Vec<Benchmark>) -> Result<()> {
+/// The header of a module's text, if it has one.
+fn header(text: &str) -> Option<Result<Header>> {
+    let lines: Vec<&str> = text.lines().map_while(|line| line.strip_prefix(PREFIX)).collect();
+    (!lines.is_empty()).then(|| toml::from_str(&lines.join("\n")).context("its header"))
+}
+
+/// The name of a file's benchmark.
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// As [`add`], for a module of the suite: something says which results are right.
+fn add_checked(
+    engine: &Engine,
+    name: &str,
+    header: Header,
+    wasm: Vec<u8>,
+    all: &mut Vec<Benchmark>,
+) -> Result<()> {
+    ensure!(add(engine, name, header, wasm, all)?, "it does not export `{EXPECTED}`");
+    Ok(())
+}
+
+/// Adds a benchmark for each export `run` or `run_X`. Returns whether the module says which results are right.
+fn add(engine: &Engine, name: &str, header: Header, wasm: Vec<u8>, all: &mut Vec<Benchmark>) -> Result<bool> {
     let module = Module::new(engine, &wasm)?;
     let before = all.len();
     for export in module.exports().map(|export| export.name()) {
@@ -96,6 +131,10 @@ fn add(engine: &Engine, name: &str, header: Header, wasm: Vec<u8>, all: &mut Vec
             Some(variant) if variant.starts_with('_') => format!("{name}{variant}"),
             _ => continue,
         };
+        ensure!(
+            module.get_export(export).is_some_and(|ty| is_benchmark(&ty)),
+            "`{export}` is no function (param i32) (result i64): the parameter says how many operations it makes"
+        );
         let plain = Benchmark {
             name,
             header: header.clone(),
@@ -108,8 +147,19 @@ fn add(engine: &Engine, name: &str, header: Header, wasm: Vec<u8>, all: &mut Vec
         }
         all.push(plain);
     }
-    ensure!(all.len() > before, "it exports neither `run` nor `run_X`");
-    Ok(())
+    ensure!(
+        all.len() > before,
+        "it exports neither `run` nor `run_X`, a function (param i32) (result i64) that makes as many operations as the \
+         parameter says"
+    );
+    Ok(module.get_export(EXPECTED).is_some())
+}
+
+/// Whether it is a function that gets the number of operations, and returns something to check.
+fn is_benchmark(ty: &ExternType) -> bool {
+    let Some(ty) = ty.func() else { return false };
+    let (params, results) = (ty.params().collect::<Vec<_>>(), ty.results().collect::<Vec<_>>());
+    matches!((&params[..], &results[..]), ([ValType::I32], [ValType::I64]))
 }
 
 /// The same code with inlining.
@@ -126,7 +176,7 @@ fn inlined(plain: &Benchmark) -> Benchmark {
         ),
         // As it was in the talk.
         talk: None,
-        typical: false,
+        place: None,
         micro: false,
         ..plain.header.clone()
     };

@@ -25,7 +25,8 @@ pub(crate) fn all() -> Vec<(String, Header, Vec<u8>)> {
     all
 }
 
-fn header(operation: String, size: u32) -> Header {
+/// A header that says no more than this.
+pub(crate) fn header(operation: String, size: u32) -> Header {
     Header {
         operation,
         size,
@@ -34,7 +35,7 @@ fn header(operation: String, size: u32) -> Header {
         floor: None,
         talk: None,
         micro: true,
-        typical: false,
+        place: None,
         inlined: false,
     }
 }

@@ -20,7 +20,7 @@ impl Measured {
             operation: header.operation,
             size: header.size,
             talk: header.talk,
-            typical: header.typical,
+            place: header.place,
             contestants: Vec::new(),
             left_out: Vec::new(),
         }

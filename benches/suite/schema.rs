@@ -25,6 +25,7 @@ pub(crate) mod variable {
     pub(crate) const RESULTS: &str = "WASMFX_RESULTS";
     pub(crate) const QUICK: &str = "WASMFX_QUICK";
     pub(crate) const EXPORT: &str = "WASMFX_EXPORT";
+    pub(crate) const MODULE: &str = "WASMFX_MODULE";
 }
 
 /// One run of the suite: the file that `WASMFX_RESULTS` names.
@@ -48,9 +49,9 @@ pub(crate) struct Measured {
     pub(crate) size: u32,
     /// The gain of native over libcall in the talk of 2025, if the talk has this benchmark.
     pub(crate) talk: Option<f64>,
-    /// Whether the README begins with it.
+    /// Its place among those with which the README begins.
     #[serde(default)]
-    pub(crate) typical: bool,
+    pub(crate) place: Option<u32>,
     pub(crate) contestants: Vec<Samples>,
     #[serde(default)]
     pub(crate) left_out: Vec<LeftOut>,

@@ -519,7 +519,7 @@ impl<'p> Machine<'p> {
                 }
             }
         }
-        Err(Stop::Trap("unhandled tag"))
+        Err(Stop::Trap("unhandled tag: this suspend or switch has no handler for its tag"))
     }
 
     /// Cuts off all above the prompt, and pushes a reference to it on what is left. [4]

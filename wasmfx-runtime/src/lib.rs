@@ -34,6 +34,9 @@ compile_error!("the build script did not see what the compiler sees: Miri, or `-
 
 pub mod abi;
 
+/// The version of this crate, which the patched `wasmtime --version` names.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 #[cfg(feature = "runtime")]
 mod alloc;
 #[cfg(feature = "runtime")]

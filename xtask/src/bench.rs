@@ -23,7 +23,11 @@ const ROUNDS: NonZero<usize> = NonZero::new(6).unwrap();
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// Only benchmarks, or Kotlin or C programs, with this in their names: prints the tables, and writes no report
+    /// Only benchmarks, or Kotlin or C programs, with this in their names; or the path of a module of your own, FILE.wat or
+    /// FILE.wasm: prints the tables, and writes no report
+    ///
+    /// The module exports `run`, or several `run_X`: functions (param i32) (result i64) that make as many operations as the
+    /// parameter says. If it exports `expected`, a function of the same type, that one says which results are right.
     filter: Option<String>,
     /// Few samples (of Kotlin and C programs, one round), and without criterion's own measurements: prints the tables, and
     /// writes no report
@@ -74,11 +78,17 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
     if let Some(set) = args.set() {
         return bench_programs(args, set);
     }
+    let own = args.filter.as_deref().map(own_module).transpose()?.flatten();
+    ensure!(
+        own.is_none() || args.from.is_none(),
+        "`--from` prints what was measured, and measures no module"
+    );
     let results = match &args.from {
         Some(file) => Results::read(file)?,
-        None => measure(args)?,
+        None => measure(args, own.as_deref())?,
     };
     match &args.filter {
+        Some(_) if own.is_some() => print!("{}", report::tables(&results)),
         Some(filter) => print!("{}", report::tables(&results.only(filter)?)),
         // A few samples are no report.
         None if results.quick => print!("{}", report::tables(&results)),
@@ -113,8 +123,21 @@ fn bench_programs(args: &BenchArgs, set: &Set) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the suite, and reads what it measured.
-fn measure(args: &BenchArgs) -> Result<Results> {
+/// The absolute path of a module, if that is what the user named rather than a part of names.
+pub fn own_module(filter: &str) -> Result<Option<PathBuf>> {
+    let path = Path::new(filter);
+    if !path.extension().is_some_and(|extension| extension == "wat" || extension == "wasm") {
+        return Ok(None);
+    }
+    let path = path.canonicalize().with_context(|| format!("there is no module {filter}"))?;
+    Ok(Some(path))
+}
+
+/// Runs the suite, or a module of the user's own as the suite does, and reads what was measured.
+fn measure(args: &BenchArgs, own: Option<&Path>) -> Result<Results> {
+    if let (Some(filter), None) = (&args.filter, own) {
+        ensure_known(&tools::root(), filter)?;
+    }
     setup::ensure()?;
     let unpatched = run::build_unpatched()?;
     // Part of the suite leaves the results of all of it alone.
@@ -125,8 +148,12 @@ fn measure(args: &BenchArgs) -> Result<Results> {
         fs::remove_file(&file)?;
     }
     let mut suite = tools::cargo();
-    suite.args(["bench", "--locked", "--package", "wasmfx", "--bench", "suite", "--"]).args(&args.filter);
+    suite.args(["bench", "--locked", "--package", "wasmfx", "--bench", "suite", "--"]);
     suite.env(variable::UNPATCHED, unpatched).env(variable::RESULTS, &file);
+    match own {
+        Some(module) => suite.env(variable::MODULE, module),
+        None => suite.args(&args.filter).env_remove(variable::MODULE),
+    };
     suite.env_remove(variable::QUICK).env_remove(variable::NODE);
     if args.quick {
         suite.env(variable::QUICK, "1");
@@ -147,6 +174,23 @@ fn measure(args: &BenchArgs) -> Result<Results> {
     let again = "`cargo xtask bench --from FILE` makes a report of them again";
     eprintln!("The results are in {}: {again}", file.display());
     Ok(results)
+}
+
+/// Refuses what is part of no benchmark's name, before anything is built: the names in the report, and the files of modules.
+fn ensure_known(root: &Path, filter: &str) -> Result<()> {
+    let report = fs::read_to_string(root.join(REPORT)).unwrap_or_default();
+    let rows = report.lines().skip_while(|line| !line.starts_with("| benchmark ")).skip(2);
+    let rows = rows.map_while(|line| line.strip_prefix("| ")?.split_whitespace().next());
+    let mut names: Vec<_> = rows.map(str::to_string).collect();
+    for entry in fs::read_dir(root.join("benches/modules")).context("cannot list benches/modules")? {
+        names.push(entry?.path().file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    }
+    names.sort();
+    names.dedup();
+    // A name in full may go on with that of an export.
+    let known = names.iter().any(|name| name.contains(filter) || filter.starts_with(&format!("{name}_")));
+    ensure!(known, "no benchmark has `{filter}` in its name: {}", names.join(", "));
+    Ok(())
 }
 
 /// The path of a program, from wherever cargo runs it; a bare name is looked for on the PATH.
@@ -228,6 +272,22 @@ mod tests {
         assert_eq!(option(&["--c", "ring", "--quick"]), Some("c"));
         assert!(parse(&["--c", "--kotlin"]).is_err(), "only one set at a time");
         assert!(parse(&["--rounds", "3"]).is_err(), "the suite has no rounds");
+    }
+
+    #[test]
+    fn modules() {
+        assert_eq!(own_module("generator").unwrap(), None);
+        assert!(own_module("../benches/modules/generator.wat").unwrap().unwrap().is_absolute());
+        assert!(own_module("no_such.wat").unwrap_err().to_string().contains("no_such.wat"));
+    }
+
+    #[test]
+    fn names() {
+        let root = tools::root();
+        for known in ["generator", "payload_i64", "deep_100", "create_new_variant"] {
+            ensure_known(&root, known).unwrap();
+        }
+        assert!(ensure_known(&root, "nosuch").unwrap_err().to_string().contains("switch_pair"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn c_api(args: &CApiArgs) -> Result<ExitCode> {
     if !cmake.is_ok_and(|status| status.success()) {
         bail!(
             "the C API needs cmake to build its headers, and there is none on the PATH: `apt install cmake`, or \
-             `python3 -m venv cmake && cmake/bin/pip install cmake` and put `cmake/bin` on the PATH"
+             `python3 -m venv target/cmake && target/cmake/bin/pip install cmake` and put `target/cmake/bin` on the PATH"
         );
     }
     let built = build(args)?;

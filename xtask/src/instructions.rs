@@ -5,7 +5,7 @@
 //! has no start-up in it.
 
 use crate::schema::{EXPORTED, Exported, variable};
-use crate::{report, run, tools};
+use crate::{bench, report, run, tools};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +24,8 @@ const THREADS: usize = 2;
 
 #[derive(clap::Args)]
 pub struct InstructionsArgs {
-    /// Only benchmarks with this in their names
+    /// Only benchmarks with this in their names; or the path of a module of your own, FILE.wat or FILE.wasm, of which the
+    /// counts are only printed. `cargo xtask bench --help` says what it exports
     filter: Option<String>,
     /// Write the counts to `benches/instructions.toml`, in place of comparing them with it
     #[arg(long)]
@@ -46,7 +47,14 @@ pub fn instructions(args: &InstructionsArgs) -> Result<ExitCode> {
         eprintln!("Left out: {error:#}");
         return Ok(ExitCode::SUCCESS);
     }
-    let filter = args.filter.as_deref().unwrap_or_default();
+    let name = args.filter.as_deref().unwrap_or_default();
+    if let Some(module) = bench::own_module(name)? {
+        ensure!(!args.bless, "{FILE} has the counts of the project's own benchmarks only");
+        for (name, tenths) in count(What::Own(&module))? {
+            println!("{name}: {} instructions per operation", decimal(tenths));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let root = tools::root();
     let path = root.join(FILE);
     // Read first: counting takes a while.
@@ -56,16 +64,16 @@ pub fn instructions(args: &InstructionsArgs) -> Result<ExitCode> {
     };
     if args.bless {
         // What is not counted stays as it is.
-        let mut all = if filter.is_empty() { Counts::new() } else { kept? };
-        all.retain(|name, _| !name.contains(filter));
-        all.extend(count(filter)?);
+        let mut all = if name.is_empty() { Counts::new() } else { kept? };
+        all.retain(|kept, _| !kept.contains(name));
+        all.extend(count(What::Named(name))?);
         fs::write(&path, render(&all)).with_context(|| format!("cannot write {FILE}"))?;
         eprintln!("Wrote {FILE}");
         return Ok(ExitCode::SUCCESS);
     }
     let mut kept = kept?;
-    kept.retain(|name, _| name.contains(filter));
-    let now = count(filter)?;
+    kept.retain(|kept, _| kept.contains(name));
+    let now = count(What::Named(name))?;
     let changes = compare(&kept, &now);
     print!("{}", changes.text());
     if changes.fails() {
@@ -90,15 +98,25 @@ fn possible() -> Result<()> {
     Ok(())
 }
 
-/// Counts the benchmarks whose names contain `filter`.
-fn count(filter: &str) -> Result<Counts> {
+/// What to count.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    /// The benchmarks whose names contain this.
+    Named(&'a str),
+    /// A module of the user's own.
+    Own(&'a Path),
+}
+
+/// Counts, with a line on standard error for each benchmark.
+fn count(what: What<'_>) -> Result<Counts> {
     let wasmtime = run::build_cli()?;
     let scratch = run::target_directory()?.join("instructions");
     fs::create_dir_all(&scratch)?;
-    let mut tasks = discover(&scratch, filter)?;
+    let mut tasks = discover(&scratch, what)?;
     if tasks.is_empty() {
-        let names: Vec<_> = discover(&scratch, "")?.into_iter().map(|task| task.name).collect();
-        bail!("no benchmark whose instructions are counted has `{filter}` in its name: {}", names.join(", "));
+        let What::Named(name) = what else { bail!("this module cannot be counted; see above") };
+        let names: Vec<_> = discover(&scratch, What::Named(""))?.into_iter().map(|task| task.name).collect();
+        bail!("no benchmark whose instructions are counted has `{name}` in its name: {}", names.join(", "));
     }
     let mut compiled = BTreeSet::new();
     for task in &mut tasks {
@@ -132,16 +150,21 @@ fn count(filter: &str) -> Result<Counts> {
 }
 
 /// The benchmarks to count, whose modules the suite writes to `scratch`. Says what is left out.
-fn discover(scratch: &Path, filter: &str) -> Result<Vec<Exported>> {
+fn discover(scratch: &Path, what: What<'_>) -> Result<Vec<Exported>> {
     let mut suite = tools::cargo();
     suite.args(["test", "--locked", "--quiet", "--package", "wasmfx", "--bench", "suite"]);
-    suite.env(variable::EXPORT, scratch);
+    suite.env(variable::EXPORT, scratch).env_remove(variable::MODULE);
+    if let What::Own(module) = what {
+        suite.env(variable::MODULE, module);
+    }
     ensure!(suite.status()?.success(), "the suite does not say what to count; see above");
     let list = scratch.join(EXPORTED);
     let text = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
     let mut tasks: Vec<Exported> =
         serde_json::from_str(&text).context("the suite's list is not as expected")?;
-    tasks.retain(|task| task.name.contains(filter));
+    if let What::Named(name) = what {
+        tasks.retain(|task| task.name.contains(name));
+    }
     tasks.retain_mut(|task| {
         task.module = scratch.join(&task.module);
         if let Some(why) = &task.obstacle {

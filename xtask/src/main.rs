@@ -56,13 +56,18 @@ enum Command {
     ///
     /// Every other command does this first when needed.
     Setup {
-        /// Throw away commits and changes in `wasmtime/` that were not exported
+        /// Lay it out anew even if `wasmtime/` holds work that was not exported: commits stay on a branch, changes and stashes
+        /// are lost
         #[arg(long)]
         force: bool,
     },
     /// Build the patched `wasmtime` in release mode if needed, and run it
     #[command(disable_help_flag = true)]
     Wasmtime {
+        /// Features of the CLI that a build has only if it is told to, separated by commas, before the other arguments:
+        /// pulley, serve, wasi-http, wasi-keyvalue, wasi-nn, wasi-tls, winch, wizer
+        #[arg(long, value_name = "LIST")]
+        features: Option<String>,
         /// Passed to `wasmtime` as they are
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
@@ -108,14 +113,14 @@ enum PatchesCommand {
     Check,
     /// List the series by groups, with the size of each patch
     List,
-    /// Print the text of a pull request for a group of patches
+    /// Print the text of a pull request for a group of patches, or for one
     Pr {
-        /// The group, as `list` names it
+        /// The group, as `list` names it, or the number of a patch
         group: String,
     },
     /// Build every prefix of the series, and note in `patches/CHECKED` that it was built (half an hour)
     Prefixes,
-    /// Print the `[patch]` table that an embedder's own workspace needs
+    /// Print the dependency (on standard error) and the `[patch]` table that an embedder's own workspace needs
     Table(patches::TableArgs),
 }
 
@@ -124,7 +129,7 @@ fn main() -> ExitCode {
         Command::Setup { force } => {
             setup::setup(force).inspect(|_| eprintln!("wasmtime/ has the pinned crates and all patches"))
         }
-        Command::Wasmtime { args } => run::wasmtime(&args),
+        Command::Wasmtime { features, args } => run::wasmtime(features.as_deref(), &args),
         Command::CApi(args) => c_api::c_api(&args),
         Command::CPrograms(args) => c_programs::c_programs(&args),
         Command::Test { args } => run::test(&args),

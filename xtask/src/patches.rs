@@ -18,7 +18,20 @@ pub fn export() -> Result<ExitCode> {
     ensure_settled(&tree)?;
     let dirty = tools::output(tools::git(&tree, ["status", "--porcelain"]))?;
     ensure!(dirty.is_empty(), "wasmtime/ has changes that are in no commit:\n{dirty}commit them there first");
+    ensure!(
+        mended || stamp::has_these_patches(&root),
+        "patches/ is not what wasmtime/ was made from, and `export` would write over what changed there (a `git pull`?).\n\
+         To have both: `cargo xtask setup --force`, which keeps your commits on a branch of wasmtime/, and `git cherry-pick` them there"
+    );
     let series = series(&tree)?;
+    for (name, text) in &series {
+        let subject = series::subject(text);
+        ensure!(
+            !["fixup! ", "squash! ", "amend! "].iter().any(|mark| subject.starts_with(mark)),
+            "{name} is meant for another commit: run `git rebase --interactive --autosquash {}` in wasmtime/ first",
+            setup::BASE
+        );
+    }
     for file in stamp::patch_files(&root)? {
         fs::remove_file(file)?;
     }
@@ -27,7 +40,7 @@ pub fn export() -> Result<ExitCode> {
     }
     setup::mark_applied(&tree)?;
     if mended {
-        setup::adopt(&root)?;
+        setup::adopt_mended(&root)?;
     }
     fs::write(stamp::path(&root), stamp::inputs(&root)?)?;
     eprintln!("Wrote {} patches", series.len());
@@ -98,7 +111,8 @@ fn series(tree: &Path) -> Result<BTreeMap<String, String>> {
 /// Compares `patches/` with `wasmtime/`, looks at each header, and says whether each prefix was built.
 pub fn check() -> Result<ExitCode> {
     let count = check_series()?;
-    prefixes::ensure_checked(&tools::root())?;
+    prefixes::ensure_checked(&tools::root())
+        .context("patches/, wasmtime/, headers and groups agree, but not every prefix was built")?;
     println!("{count} patches agree with wasmtime/, and each prefix was built");
     Ok(ExitCode::SUCCESS)
 }
@@ -125,7 +139,7 @@ pub fn check_series() -> Result<usize> {
         }
     }
     for patch in &patches {
-        if let Err(problem) = patch.check() {
+        if let Err(problem) = patch.check().and_then(|()| patch.check_files(&root)) {
             problems.push(format!("patches/{}: {problem}", patch.name));
         }
     }
@@ -168,10 +182,13 @@ pub fn list() -> Result<ExitCode> {
 pub fn pull_request(group: &str) -> Result<ExitCode> {
     let patches = Patch::read_all(&tools::root())?;
     let groups = series::groups(&patches)?;
-    let Some((_, patches)) = groups.iter().find(|(name, _)| name == group) else {
+    let one = patches.iter().find(|patch| patch.number() == group);
+    let group = &*one.map_or(group.to_string(), |one| one.group());
+    let Some((_, of_group)) = groups.iter().find(|(name, _)| name == group) else {
         let names: Vec<_> = groups.iter().map(|(name, _)| name.as_str()).collect();
-        bail!("there is no group `{group}`: the groups are {}", names.join(", "));
+        bail!("there is no group and no patch `{group}`: the groups are {}", names.join(", "));
     };
+    let patches = one.map_or(of_group.clone(), |one| vec![one]);
     match patches[..] {
         [one] => println!("# {}\n", one.subject()),
         _ if group == FIXES => println!("# Fixes: {} commits\n", patches.len()),
@@ -199,7 +216,9 @@ pub fn pull_request(group: &str) -> Result<ExitCode> {
         let field = |name: &str| patch.field(name).unwrap_or_default();
         println!("- Why it is here: {}", field("Why here"));
         println!("- Tested: {}", field("Tested"));
-        println!("- Size: {added} lines added, {removed} removed, in {files} files");
+        println!("- Tests that move: {}", field("Carries"));
+        let why = patch.field("Size").map_or(String::new(), |why| format!(": {why}"));
+        println!("- Size: {added} lines added, {removed} removed, in {files} files{why}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -241,6 +260,12 @@ pub fn table(args: &TableArgs) -> Result<ExitCode> {
         .as_ref()
         .map(|dir| dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display())));
     let base = base.transpose()?;
+    let version = setup::version(&root, "wasmtime")?;
+    eprintln!(
+        "[dependencies]\nwasmtime = {{ version = \"={version}\", features = [\"patched-by-wasmfx\"] }}\n\n\
+         With this feature cargo stops if the table below does not apply: then `cargo update wasmtime`, with the names of\n\
+         all other crates of Wasmtime that you depend on, and pin those too. The table:\n"
+    );
     println!("[patch.crates-io]");
     match (&args.git, &args.wasmfx_git) {
         (Some(tree), Some(project)) => {

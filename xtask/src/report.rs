@@ -129,7 +129,9 @@ pub fn tables(results: &Results) -> String {
 
 /// The README with the results in the place of what stands between its marks. `report` and `chart` are paths.
 pub fn readme(readme: &str, results: &Results, report: &str, chart: &str) -> Result<String> {
-    let (typical, mut gains): (Vec<_>, Vec<_>) = results.benchmarks.iter().partition(|b| b.typical);
+    let (mut typical, mut gains): (Vec<_>, Vec<_>) =
+        results.benchmarks.iter().partition(|b| b.place.is_some());
+    typical.sort_by_key(|b| b.place);
     gains.retain(|b| b.contestant(UNPATCHED).is_some());
     let median = |b: &Measured| b.ratio(UNPATCHED, NATIVE).map_or(0.0, |gain| gain.median);
     gains.sort_by(|a, b| median(b).total_cmp(&median(a)));
@@ -365,10 +367,12 @@ mod tests {
         let names: Vec<_> = text.lines().filter_map(|l| l.strip_prefix("| ")?.split(' ').next()).collect();
         assert_eq!(names[2..], ["b17", "b16", "b11", "round"], "{text}");
 
-        results.benchmarks.iter_mut().find(|b| b.name == "b13").unwrap().typical = true;
+        for (name, place) in [("b12", 2), ("b13", 1)] {
+            results.benchmarks.iter_mut().find(|b| b.name == name).unwrap().place = Some(place);
+        }
         let text = readme(&results);
         let names: Vec<_> = text.lines().filter_map(|l| l.strip_prefix("| ")?.split(' ').next()).collect();
-        assert_eq!(names[2..], ["b13", "b17", "b16", "b11", "round"], "{text}");
+        assert_eq!(names[2..], ["b13", "b12", "b17", "b16", "b11", "round"], "{text}");
 
         results.benchmarks.iter_mut().for_each(|b| b.contestants.retain(|c| c.name != V8));
         assert!(!readme(&results).contains(" V8 |"));

@@ -6,9 +6,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Builds the patched CLI in release mode if needed, and runs it with `args`.
-pub fn wasmtime(args: &[OsString]) -> Result<ExitCode> {
-    let mut command = std::process::Command::new(build_cli()?);
+/// Builds the patched CLI in release mode if needed, with more `features` than the usual ones, and runs it with `args`.
+pub fn wasmtime(features: Option<&str>, args: &[OsString]) -> Result<ExitCode> {
+    let mut command = std::process::Command::new(build_cli_with(features)?);
     command.args(args);
     tools::status(command)
 }
@@ -31,12 +31,17 @@ fn binary() -> Result<PathBuf> {
 
 /// Builds the patched CLI in release mode if needed, and says where it is.
 pub fn build_cli() -> Result<PathBuf> {
+    build_cli_with(None)
+}
+
+fn build_cli_with(features: Option<&str>) -> Result<PathBuf> {
     setup::ensure()?;
     let binary = binary()?;
     let mut build = tools::cargo();
     build.args(["build", "--locked", "--release", "--package", "wasmtime-cli", "--bin", "wasmtime"]);
+    build.args(features.map(|features| format!("--features={features}")));
     build.env_remove("CARGO_BUILD_TARGET");
-    if binary.exists() {
+    if binary.exists() && features.is_none() {
         // A program's output is its own; what there is to say of a build was said the first time.
         build.arg("--quiet");
     } else {

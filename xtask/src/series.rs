@@ -8,6 +8,7 @@
 //! Why here: why it cannot live in the crates
 //! Size: why it is longer than one can hold in the head      only if it is
 //! Tested: what shows that it works
+//! Carries: which of these tests a pull request carries, and where to; or nothing
 //! Forwarded: a URL, no, or not-needed (reason)
 //! Group: fixes                    the pull request that it belongs to
 //! ```
@@ -19,6 +20,9 @@ use std::path::Path;
 
 /// The longest subject line that still reads as one line.
 const SUBJECT_MAX: usize = 72;
+
+/// Characters without which a header says nothing.
+const BODY_MIN: usize = 80;
 
 /// Changed lines that a reviewer holds in the head.
 const SIZE_MAX: usize = 400;
@@ -69,7 +73,7 @@ impl Patch {
 
     /// What a field of the header says: until the next one, or the end.
     pub fn field(&self, name: &str) -> Option<String> {
-        const FIELDS: [&str; 5] = ["Why here", "Size", "Tested", "Forwarded", "Group"];
+        const FIELDS: [&str; 6] = ["Why here", "Size", "Tested", "Carries", "Forwarded", "Group"];
         let message = self.message();
         let start = message.find(&format!("\n{name}: "))? + name.len() + 3;
         let rest = &message[start..];
@@ -103,11 +107,15 @@ impl Patch {
         let head = self.text.split_once("\n\n").context("the header has no body")?.0;
         let from = format!("From: {} <{}>", tools::NAME, tools::EMAIL);
         ensure!(head.lines().any(|line| line == from), "the author is not the series' author: `{from}`");
-        ensure!(self.body().len() > 80, "the header does not say what the patch hooks, or what was wrong");
+        ensure!(
+            self.body().len() > BODY_MIN,
+            "the header does not say what the patch hooks, or what was wrong, in {BODY_MIN} characters or more"
+        );
         let field =
             |name: &str| self.field(name).with_context(|| format!("the header has no line `{name}: …`"));
-        ensure!(field("Why here")?.len() > 10, "`Why here:` gives no reason");
+        ensure!(field("Why here")?.len() > 10, "`Why here:` gives no reason of more than 10 characters");
         field("Tested")?;
+        field("Carries")?;
         let forwarded = field("Forwarded")?;
         ensure!(
             forwarded == "no" || forwarded.starts_with("https://") || forwarded.starts_with("not-needed ("),
@@ -126,6 +134,19 @@ impl Patch {
             group != FIXES || !self.text.lines().any(ours),
             "a patch of the group `{FIXES}` stands without the crates, and this one names them"
         );
+        Ok(())
+    }
+}
+
+impl Patch {
+    /// Whether the files are there that the header names as tests.
+    pub fn check_files(&self, root: &Path) -> Result<()> {
+        const FOLDERS: [&str; 4] = ["tests/", "benches/", "ci/", "examples/"];
+        let tested = self.field("Tested").unwrap_or_default();
+        for word in tested.split_whitespace().map(|word| word.trim_matches(|c| "(),.;:".contains(c))) {
+            let named = FOLDERS.iter().any(|folder| word.starts_with(folder));
+            ensure!(!named || root.join(word).exists(), "`Tested:` names {word}, which is not there");
+        }
         Ok(())
     }
 }
@@ -179,6 +200,7 @@ It calls what is at home in the crates, from the one place that knows when, and 
 Why here: only this place knows
 Tested: so,
   and so
+Carries: nothing
 Forwarded: no
 Group: fixes
 
@@ -211,6 +233,7 @@ diff --git a/x b/x
             ("Why here: only this place knows\n", ""),
             ("Why here: only this place knows\n", "Why here: so\n"),
             ("Tested: so,\n  and so\n", ""),
+            ("Carries: nothing\n", ""),
             ("Forwarded: no\n", ""),
             ("Forwarded: no\n", "Forwarded: maybe\n"),
             ("Group: fixes\n", ""),

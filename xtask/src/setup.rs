@@ -22,6 +22,9 @@ const OURS: [&str; 2] = [".stamp", "target/"];
 /// The commit of the published crates, which the patches build on.
 pub const BASE: &str = "base";
 
+/// The branch of the series in the tree.
+const SERIES: &str = "wasmfx";
+
 /// The subject of the commit that removes [`REPLACED`].
 pub const REMOVAL: &str = "wasmfx: remove what the crates replace";
 
@@ -74,6 +77,7 @@ pub fn setup(force: bool) -> Result<ExitCode> {
     apply(&root, &new)?;
 
     fs::write(new.join(".stamp"), stamp::inputs(&root)?)?;
+    keep_commits(&tree, &new)?;
     adopt(&root)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -83,8 +87,19 @@ pub fn is_mending(root: &Path) -> bool {
     root.join(NEW).join(MENDING).exists()
 }
 
+/// Puts the new tree, in which a patch was mended, in the place of the old one.
+pub fn adopt_mended(root: &Path) -> Result<()> {
+    let new = root.join(NEW);
+    if tools::output(tools::git(&new, ["log", "-1", "--format=%s"]))?.trim() != REMOVAL {
+        remove_replaced(&new)?;
+    }
+    mark_applied(&new)?;
+    keep_commits(&root.join(stamp::TREE), &new)?;
+    adopt(root)
+}
+
 /// Puts the new tree in the place of the old one.
-pub fn adopt(root: &Path) -> Result<()> {
+fn adopt(root: &Path) -> Result<()> {
     let tree = root.join(stamp::TREE);
     remove(&root.join(NEW).join(MENDING))?;
     remove(&tree)?;
@@ -106,16 +121,51 @@ fn ensure_nothing_lost(tree: &Path) -> Result<()> {
         "wasmtime/ is no git repository of its own, so that its changes cannot be seen: if there is nothing \
          to keep in it, run `cargo xtask setup --force`"
     );
-    let dirty = tools::output(tools::git(tree, ["status", "--porcelain", "--ignored"]))?;
-    let dirty = dirty.lines().any(|line| !OURS.iter().any(|ours| line.ends_with(ours)));
+    let mut found = Vec::new();
+    let status = tools::output(tools::git(tree, ["status", "--porcelain", "--ignored"]))?;
+    found.extend(
+        status.lines().filter(|line| !OURS.iter().any(|ours| line.ends_with(ours))).map(str::to_string),
+    );
+    found.extend(tools::output(tools::git(tree, ["stash", "list"]))?.lines().map(str::to_string));
     let head = tools::output(tools::git(tree, ["rev-parse", "HEAD"]))?;
     let applied = fs::read_to_string(tree.join(".git/applied")).unwrap_or_default();
+    if !applied.is_empty() && head != applied {
+        found.push("commits that were not exported".to_string());
+    }
+    let found = found.join("\n  ");
     ensure!(
-        !dirty && (applied.is_empty() || head == applied),
-        "wasmtime/ holds work that is in no patch, and patches/ or the pins have changed since it was \
-         set up.\nEither keep the work: commit it in wasmtime/ and run `cargo xtask patches export`,\n\
-         or throw it away: run `cargo xtask setup --force`"
+        found.is_empty(),
+        "wasmtime/ holds work that is in no patch, and patches/ or the pins have changed since it was set up:\n  {found}\n\
+         Commit in wasmtime/ what you want to keep, and run `cargo xtask setup --force`: it keeps all branches and commits, and\n\
+         neither changes, ignored files nor stashes. Then `git cherry-pick` the commits, and `cargo xtask patches export`"
     );
+    Ok(())
+}
+
+/// Keeps in `new` what has a name in `old`: all branches but the series', and the series' commits on a branch of their own, since
+/// they may have been exported into a `patches/` that is no more.
+fn keep_commits(old: &Path, new: &Path) -> Result<()> {
+    if !old.join(".git").exists() {
+        return Ok(());
+    }
+    let head = |tree| tools::output(tools::git(tree, ["rev-parse", "HEAD"]));
+    let was = head(old)?;
+    let mut refs = vec!["+refs/heads/*:refs/heads/*".to_string(), format!("^refs/heads/{SERIES}")];
+    let branch = format!("before-{}", &was[..9]);
+    let is_new = was != head(new)?;
+    // The same series comes to the same commits, so that it may have its branch from an earlier time.
+    let known = tools::output(tools::git(old, ["branch", "--list", &branch]))?;
+    if is_new && known.is_empty() {
+        refs.push(format!("+HEAD:refs/heads/{branch}"));
+    }
+    let mut fetch = tools::git(new, ["fetch", "--quiet", "--no-tags"]);
+    fetch.arg(old).args(refs);
+    tools::output(fetch).context(
+        "cannot keep the commits of wasmtime/, and nothing was changed: if you need none of them, remove wasmtime/",
+    )?;
+    if is_new {
+        eprintln!("The commits that {}/ had are on its branch {branch}", stamp::TREE);
+    }
     Ok(())
 }
 
@@ -172,6 +222,12 @@ pub fn fetch(root: &Path) -> Result<Vec<Upstream>> {
     Ok(crates)
 }
 
+/// The version of a crate that is pinned.
+pub fn version(root: &Path, name: &str) -> Result<String> {
+    let found = fetch(root)?.into_iter().find(|package| package.name == name);
+    Ok(found.with_context(|| format!("{name} is not pinned"))?.version)
+}
+
 /// The crate's folder in the repository that it was published from.
 fn path_in_vcs(source: &Path) -> Result<PathBuf> {
     let file = source.join(".cargo_vcs_info.json");
@@ -209,7 +265,7 @@ fn commit_base(tree: &Path, crates: &[Upstream]) -> Result<()> {
     for package in crates {
         message += &format!("{} {}\n", package.name, package.version);
     }
-    tools::output(tools::git(tree, ["init", "--quiet", "--initial-branch=wasmfx"]))?;
+    tools::output(tools::git(tree, ["init", "--quiet", &format!("--initial-branch={SERIES}")]))?;
     fs::create_dir_all(tree.join(".git/info"))?;
     fs::write(tree.join(".git/info/exclude"), OURS.join("\n"))?;
     // Whoever commits here, the series has one author.
@@ -272,4 +328,57 @@ fn remove(path: &Path) -> Result<()> {
         Ok(_) => fs::remove_file(path),
     };
     result.with_context(|| format!("cannot remove {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree as `setup` makes it, with one commit of that text.
+    fn tree(parent: &Path, name: &str, text: &str) -> PathBuf {
+        let tree = parent.join(name);
+        fs::create_dir_all(&tree).unwrap();
+        let git = |args: &[&str]| tools::output(tools::git(&tree, args)).unwrap();
+        git(&["init", "--quiet", &format!("--initial-branch={SERIES}")]);
+        fs::write(tree.join("file"), text).unwrap();
+        git(&["add", "file"]);
+        git(&["commit", "--quiet", "--message", text]);
+        tree
+    }
+
+    #[test]
+    fn commits_are_kept() {
+        let parent = std::env::temp_dir().join(format!("wasmfx-setup-{}", std::process::id()));
+        let [first, second, third] = ["first", "second", "third"].map(|name| tree(&parent, name, name));
+        tools::output(tools::git(&first, ["branch", "mine"])).unwrap();
+        let head = tools::output(tools::git(&first, ["rev-parse", "HEAD"])).unwrap();
+        keep_commits(&first, &second).unwrap();
+        keep_commits(&second, &third).unwrap();
+        let is = |branch: &str| tools::output(tools::git(&third, ["rev-parse", branch])).unwrap();
+        // Twice over, and by both names; the series' own branch is the new one.
+        assert_eq!(is(&format!("before-{}", &head[..9])), head);
+        assert_eq!(is("mine"), head);
+        assert_eq!(is(SERIES), is("HEAD"));
+        assert_ne!(is(SERIES), head);
+        // Back to a series that has its branch already.
+        let fourth = tree(&parent, "fourth", "fourth");
+        let again = tree(&parent, "first again", "fourth");
+        tools::output(tools::git(
+            &again,
+            ["fetch", "--quiet", third.to_str().unwrap(), "+refs/heads/*:refs/heads/*", "^refs/heads/wasmfx"],
+        ))
+        .unwrap();
+        tools::output(tools::git(&again, ["reset", "--quiet", "--hard", &format!("before-{}", &head[..9])]))
+            .unwrap();
+        keep_commits(&again, &fourth).unwrap();
+        let kept =
+            tools::output(tools::git(&fourth, ["rev-parse", &format!("before-{}", &head[..9])])).unwrap();
+        assert_eq!(kept, head);
+        // What is the same needs no branch.
+        let branches = || tools::output(tools::git(&third, ["branch", "--list"])).unwrap();
+        let before = branches();
+        keep_commits(&third, &third).unwrap();
+        assert_eq!(branches(), before);
+        fs::remove_dir_all(&parent).unwrap();
+    }
 }

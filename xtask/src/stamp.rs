@@ -35,8 +35,24 @@ pub(crate) fn patch_files(root: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// What the tree is made from, as it is now.
 pub(crate) fn inputs(root: &Path) -> io::Result<Vec<u8>> {
-    let mut files = patch_files(root)?;
-    files.extend(PINS.iter().chain([&LAYOUT]).map(|pin| root.join(pin)));
+    let mut inputs = contents(root, patch_files(root)?)?;
+    inputs.extend(contents(root, PINS.iter().chain([&LAYOUT]).map(|pin| root.join(pin)).collect())?);
+    Ok(inputs)
+}
+
+/// Whether the tree was made from the patches that are here now, whatever else may have changed.
+pub(crate) fn has_these_patches(root: &Path) -> bool {
+    let first_pin = format!("== {} ", PINS[0]);
+    match (patch_files(root).and_then(|files| contents(root, files)), std::fs::read(path(root))) {
+        (Ok(now), Ok(then)) => {
+            then.strip_prefix(&*now).is_some_and(|rest| rest.starts_with(first_pin.as_bytes()))
+        }
+        _ => false,
+    }
+}
+
+/// The files' names, lengths and bytes.
+fn contents(root: &Path, files: Vec<PathBuf>) -> io::Result<Vec<u8>> {
     let mut inputs = Vec::new();
     for file in files {
         let name = file.strip_prefix(root).unwrap_or(&file);
