@@ -1,6 +1,7 @@
 //! The patch series: export, check, list, and the table for embedders.
 
 use crate::series::{self, FIXES, Patch};
+use crate::setup::Upstream;
 use crate::{c_api, prefixes, setup, stamp, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
@@ -38,9 +39,10 @@ pub fn export() -> Result<ExitCode> {
     for (name, text) in &series {
         fs::write(root.join(stamp::PATCHES).join(name), text)?;
     }
-    setup::mark_applied(&tree)?;
     if mended {
         setup::adopt_mended(&root)?;
+    } else {
+        setup::mark_applied(&tree)?;
     }
     fs::write(stamp::path(&root), stamp::inputs(&root)?)?;
     eprintln!("Wrote {} patches", series.len());
@@ -241,26 +243,27 @@ pub struct TableArgs {
 type Crate = (String, PathBuf);
 
 /// The crates of this project, and those that are patched, which lie in `tree`. No Rust program depends on the C API.
-pub fn crates(root: &Path, tree: &Path) -> Result<[Vec<Crate>; 2]> {
+pub fn crates(upstream: Vec<Upstream>, root: &Path, tree: &Path) -> [Vec<Crate>; 2] {
     let ours = ["wasmfx-cranelift", "wasmfx-runtime"].map(|name| (name.to_string(), root.join(name)));
-    let mut theirs: Vec<_> =
-        setup::fetch(root)?.into_iter().map(|p| (p.name, tree.join(p.path_in_vcs))).collect();
+    let mut theirs: Vec<_> = upstream.into_iter().map(|p| (p.name, tree.join(p.path_in_vcs))).collect();
     theirs.retain(|(name, _)| name != c_api::PACKAGE);
     theirs.sort();
-    Ok([ours.into(), theirs])
+    [ours.into(), theirs]
 }
 
 /// Prints the `[patch]` table that an embedder's own workspace needs.
 pub fn table(args: &TableArgs) -> Result<ExitCode> {
     setup::ensure()?;
     let root = tools::root();
-    let [mut ours, mut theirs] = crates(&root, &root.join(stamp::TREE))?;
+    let upstream = setup::fetch(&root)?;
+    let wasmtime = upstream.iter().find(|package| package.name == "wasmtime");
+    let version = wasmtime.context("wasmtime is not pinned")?.version.clone();
+    let [mut ours, mut theirs] = crates(upstream, &root, &root.join(stamp::TREE));
     let base = args
         .relative_to
         .as_ref()
         .map(|dir| dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display())));
     let base = base.transpose()?;
-    let version = setup::version(&root, "wasmtime")?;
     eprintln!(
         "[dependencies]\nwasmtime = {{ version = \"={version}\", features = [\"patched-by-wasmfx\"] }}\n\n\
          With this feature cargo stops if the table below does not apply: then `cargo update wasmtime`, with the names of\n\

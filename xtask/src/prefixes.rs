@@ -129,7 +129,7 @@ fn manifest(root: &Path, tree: &Path) -> Result<String> {
     );
     text += "log = \"*\"\nwasmtime = \"*\"\nwasmtime-cli = \"*\"\n";
     text += "\n[patch.crates-io]\n";
-    let [ours, theirs] = patches::crates(root, tree)?;
+    let [ours, theirs] = patches::crates(setup::fetch(root)?, root, tree);
     for (name, path) in ours.iter().chain(&theirs) {
         writeln!(text, "{name} = {{ path = {path:?} }}")?;
     }

@@ -109,7 +109,7 @@ impl Patch {
         ensure!(head.lines().any(|line| line == from), "the author is not the series' author: `{from}`");
         ensure!(
             self.body().len() > BODY_MIN,
-            "the header does not say what the patch hooks, or what was wrong, in {BODY_MIN} characters or more"
+            "the header does not say what the patch hooks, or what was wrong, in more than {BODY_MIN} characters"
         );
         let field =
             |name: &str| self.field(name).with_context(|| format!("the header has no line `{name}: …`"));
@@ -136,9 +136,7 @@ impl Patch {
         );
         Ok(())
     }
-}
 
-impl Patch {
     /// Whether the files are there that the header names as tests.
     pub fn check_files(&self, root: &Path) -> Result<()> {
         const FOLDERS: [&str; 4] = ["tests/", "benches/", "ci/", "examples/"];

@@ -179,7 +179,8 @@ pub fn mark_applied(tree: &Path) -> Result<()> {
 pub struct Upstream {
     /// The package's name.
     pub name: String,
-    version: String,
+    /// The version that is pinned.
+    pub version: String,
     source: PathBuf,
     /// Its folder in Wasmtime's repository, and so in `wasmtime/`.
     pub path_in_vcs: PathBuf,
@@ -220,12 +221,6 @@ pub fn fetch(root: &Path) -> Result<Vec<Upstream>> {
         });
     }
     Ok(crates)
-}
-
-/// The version of a crate that is pinned.
-pub fn version(root: &Path, name: &str) -> Result<String> {
-    let found = fetch(root)?.into_iter().find(|package| package.name == name);
-    Ok(found.with_context(|| format!("{name} is not pinned"))?.version)
 }
 
 /// The crate's folder in the repository that it was published from.
